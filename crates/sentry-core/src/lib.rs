@@ -1,0 +1,12 @@
+//! The domain of the sentry, pure: no clock, no network, no environment.
+//!
+//! Time comes in as a value, and every write to the ledger goes out as a value
+//! ([`ledger::Update`]), so that the same code is called by the functions, driven by
+//! property tests and explored by a model checker.
+
+pub mod error;
+pub mod ledger;
+pub mod limit;
+pub mod model;
+pub mod month;
+pub mod request;
