@@ -1,0 +1,137 @@
+//! The page `docs/models.md`, written from the tables.
+
+use std::fmt::Write;
+
+use sentry_core::model::{Calling, Families, NOT_CHAT, ROUTES, Route};
+
+use crate::{StopRule, SystemRole, Traits, converse, formatter};
+
+const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model and crates/vendor-formats. Do not edit; regenerate with
+     UPDATE_DOCS=1 cargo test -p vendor-formats docs -->
+
+# Models
+
+Every chat model of Bedrock can be asked. The vendor is found by the model id, in any of its forms: bare
+(`amazon.nova-2-lite-v1:0`), with a context length (`…:0:200k`), with a geographic prefix (`us.`, `eu.`, `apac.`, `global.`,
+`us-gov.`, `jp.`, `au.`, `ca.`, `in.`), as an ARN of a foundation model or an inference profile. All names of one model share
+one budget. Application inference profiles, provisioned, custom and imported models need a limit item with `aliasOf`, since
+their id does not say which model is behind it; without one they have the budget of their own id.
+
+Where the ids of two rows overlap, the upper row counts. *Module* is the one of `vendor-formats` that knows the vendor's own format,
+also where the model is called by Converse.
+
+";
+
+const TAKES: &str = "
+## What each takes
+
+`system`: *own* where the model has a place for it, *first user turn* where it is put at the head of that. *Begun answer* is an
+assistant message at the end that the model continues. What a model does not take is refused with the name of the field; nothing
+is dropped in silence, and no parameter is sent that the request does not have, except the output limit (1,024 by default).
+
+Models that take one text instead of messages refuse a message that contains a border of their prompt template (for example
+`<|eot_id|>` for Llama 3, `[INST]` for Mistral 7B), since it could forge a turn.
+
+| example | called | system | begun answer | temperature | topP | topK | stopSequences | maxTokens up to |
+|---|---|---|---|---|---|---|---|---|
+";
+
+const REFUSED: &str = "
+## Refused
+
+| ids | why |
+|---|---|
+";
+
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("| vendor | models | ids begin with | called | why | usage in the vendor's own format | module |\n|---|---|---|---|---|---|---|\n");
+    for route in ROUTES.iter().chain([Route::for_opaque()]) {
+        let ids: Vec<String> = route
+            .prefixes
+            .iter()
+            .filter(|prefix| !prefix.is_empty())
+            .map(|prefix| format!("`{prefix}`"))
+            .collect();
+        let module = route.format.map_or("–".to_owned(), |name| format!("`{name}`"));
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} | {} | {module} |",
+            route.vendor.title(),
+            route.title,
+            if ids.is_empty() { "–".to_owned() } else { ids.join(" ") },
+            called(route.calling),
+            route.reason,
+            route.usage.as_str(),
+        );
+    }
+    page.push_str(TAKES);
+    for route in ROUTES {
+        for example in route.examples {
+            let traits = match (route.calling, route.format.and_then(formatter)) {
+                (Calling::Native, Some(own)) => (own.traits)(example),
+                _ => converse::traits(example),
+            };
+            let _ = writeln!(page, "| `{example}` | {} | {} |", called(route.calling), takes(&traits));
+        }
+    }
+    page.push_str(REFUSED);
+    for row in NOT_CHAT {
+        let ids = match row.families {
+            Families::Beginning(prefix) => format!("`{prefix}…`"),
+            Families::Having(part) => format!("`…{part}…`"),
+            Families::BeginningAndHaving(prefix, part) => format!("`{prefix}…{part}…`"),
+            Families::Exactly(name) => format!("`{name}`"),
+        };
+        let _ = writeln!(page, "| {ids} | {} |", row.reason);
+    }
+    page
+}
+
+fn called(calling: Calling) -> &'static str {
+    match calling {
+        Calling::Native => "InvokeModel",
+        Calling::Converse => "Converse",
+    }
+}
+
+fn takes(traits: &Traits) -> String {
+    let yes = |taken: bool| if taken { "yes" } else { "no" };
+    let system = match traits.system {
+        SystemRole::Own => "own",
+        SystemRole::FirstUserTurn => "first user turn",
+    };
+    let top_p = if traits.top_p && !traits.temperature_with_top_p {
+        "without temperature"
+    } else {
+        yes(traits.top_p)
+    };
+    let stop = match traits.stop {
+        StopRule::Never => "no".to_owned(),
+        StopRule::UpTo(most) => format!("up to {most}"),
+        StopRule::VisibleUpTo(most) => format!("up to {most}, not only white space"),
+        StopRule::TitanWords => "only `\\|` and `User:`".to_owned(),
+    };
+    format!(
+        "{system}{} | {} | {} | {top_p} | {} | {stop} | {}",
+        if traits.several_turns { "" } else { "; one user message" },
+        yes(traits.prefill),
+        traits.temperature.map_or("no".to_owned(), |most| format!("0 to {most}")),
+        yes(traits.top_k),
+        traits.max_tokens.map_or("–".to_owned(), |most| most.to_string()),
+    )
+}
+
+#[test]
+fn the_page_of_models_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/models.md");
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/models.md is out of date; run UPDATE_DOCS=1 cargo test -p vendor-formats docs"
+    );
+}

@@ -1,0 +1,91 @@
+//! What each vendor on Bedrock takes and gives, one module per vendor, pure.
+//!
+//! Every module has the same face: [`Formatter::owns`] says which model families are its own,
+//! [`Formatter::traits`] what such a family takes, [`Formatter::format`] writes the request's
+//! body and [`Formatter::normalize`] reads the answer's. Reading one module tells you all.
+//!
+//! What a model cannot take is refused by its name in the request and never dropped; a
+//! parameter that was not given is never sent. A body that does not have the expected form is
+//! a named error; no body makes these functions panic.
+
+pub mod ai21;
+pub mod amazon;
+mod answer;
+pub mod anthropic;
+pub mod chat_completions;
+pub mod cohere;
+pub mod converse;
+pub mod deepseek;
+#[cfg(test)]
+mod docs;
+mod error;
+mod handle;
+pub mod meta;
+pub mod mistral;
+pub mod openai;
+mod prompt;
+pub mod qwen;
+mod read;
+mod reasoning;
+mod request;
+#[cfg(test)]
+mod tests;
+mod traits;
+pub mod writer;
+
+use serde_json::Value;
+
+pub use answer::{Answer, AnswerMessage, StopReason, Usage};
+pub use error::FormatError;
+pub use handle::handle;
+pub use request::ChatRequest;
+pub use traits::{StopRule, SystemRole, Traits};
+
+/// A vendor's module as a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Formatter {
+    /// The name, as in a route's `format`; its function is `format-<name>`.
+    pub name: &'static str,
+    /// Whether a model family is this vendor's.
+    pub owns: fn(family: &str) -> bool,
+    /// What a family takes.
+    pub traits: fn(family: &str) -> Traits,
+    /// Writes the body of a request.
+    pub format: fn(request: &ChatRequest) -> Result<Value, FormatError>,
+    /// Reads the body of an answer; the model id is the one that was called.
+    pub normalize: fn(model_id: &str, body: &Value) -> Result<Answer, FormatError>,
+}
+
+macro_rules! formatters {
+    ($($name:literal => $module:ident),+ $(,)?) => {
+        /// Every formatter, Converse last.
+        pub const FORMATTERS: &[Formatter] = &[$(Formatter {
+            name: $name,
+            owns: $module::owns,
+            traits: $module::traits,
+            format: $module::format,
+            normalize: $module::normalize,
+        }),+];
+    };
+}
+
+formatters! {
+    "anthropic" => anthropic,
+    "amazon" => amazon,
+    "meta" => meta,
+    "mistral" => mistral,
+    "cohere" => cohere,
+    "ai21" => ai21,
+    "deepseek" => deepseek,
+    "openai" => openai,
+    "qwen" => qwen,
+    "writer" => writer,
+    "chat-completions" => chat_completions,
+    "converse" => converse,
+}
+
+/// The formatter of this name.
+#[must_use]
+pub fn formatter(name: &str) -> Option<&'static Formatter> {
+    FORMATTERS.iter().find(|formatter| formatter.name == name)
+}

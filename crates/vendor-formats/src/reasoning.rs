@@ -1,0 +1,50 @@
+//! Reasoning that stands in the text, between tags, before what the model says.
+
+/// Splits a text that begins with reasoning between these tags. An open tag without its end
+/// means that the model was cut off while it thought.
+pub(crate) fn split_tagged(text: String, open: &str, close: &str) -> (String, Option<String>) {
+    let Some(rest) = text.trim_start().strip_prefix(open) else { return (text, None) };
+    match rest.split_once(close) {
+        Some((thought, said)) => (said.trim_start().to_owned(), Some(thought.trim().to_owned())),
+        None => (String::new(), Some(rest.trim().to_owned())),
+    }
+}
+
+/// `<think>` of Kimi, Qwen, DeepSeek, MiniMax and GLM.
+pub(crate) fn split_think(text: String) -> (String, Option<String>) {
+    split_tagged(text, "<think>", "</think>")
+}
+
+/// `<reasoning>` of gpt-oss.
+pub(crate) fn split_reasoning(text: String) -> (String, Option<String>) {
+    split_tagged(text, "<reasoning>", "</reasoning>")
+}
+
+/// Joins two pieces of reasoning.
+pub(crate) fn joined(first: Option<String>, second: Option<String>) -> Option<String> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(format!("{first}\n\n{second}")),
+        (first, second) => first.or(second),
+    }
+}
+
+/// Takes the reasoning out of the text in the way of a family.
+pub(crate) fn split_for(family: &str, text: String) -> (String, Option<String>) {
+    const THINK: &[&str] = &["moonshot.", "moonshotai.", "qwen.", "deepseek.", "minimax.", "zai.", "nvidia."];
+    if family.starts_with("openai.gpt-oss") {
+        split_reasoning(text)
+    } else if THINK.iter().any(|prefix| family.starts_with(prefix)) {
+        split_think(text)
+    } else {
+        (text, None)
+    }
+}
+
+/// The family behind a model id, or nothing where the id is opaque or unknown.
+pub(crate) fn family_of(model_id: &str) -> String {
+    sentry_core::model::ModelId::parse(model_id)
+        .ok()
+        .filter(|model| !model.opaque)
+        .map(|model| model.family)
+        .unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! A request on its way to a formatter.
+
+use sentry_core::limit::DEFAULT_MAX_TOKENS;
+use sentry_core::model::ModelId;
+use sentry_core::request::{Conversation, Inference, Prompt};
+
+use crate::error::FormatError;
+use crate::traits::{SystemRole, Traits};
+
+/// What a formatter turns into a body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatRequest {
+    /// The id by which the model will be called.
+    pub model_id: String,
+    /// The family; `None` for an opaque id of which nobody said which model it is.
+    pub family: Option<String>,
+    /// The conversation, user and assistant in turn.
+    pub conversation: Conversation,
+    /// What the caller wants of the output.
+    pub inference: Inference,
+}
+
+impl ChatRequest {
+    /// A request from its checked parts. `family` names the model behind an opaque id.
+    ///
+    /// # Errors
+    /// [`FormatError::UnsupportedModel`] where the id cannot be understood.
+    pub fn new(
+        model_id: &str,
+        family: Option<&str>,
+        prompt: &Prompt,
+        inference: &Inference,
+    ) -> Result<Self, FormatError> {
+        let model = parse(model_id)?;
+        let family = match family {
+            _ if !model.opaque => Some(model.family),
+            Some(named) => Some(parse(named)?).filter(|named| !named.opaque).map(|named| named.family),
+            None => None,
+        };
+        Ok(Self {
+            model_id: model_id.to_owned(),
+            family,
+            conversation: prompt.conversation(),
+            inference: inference.clone(),
+        })
+    }
+
+    /// The output limit to send: the caller's, else the default.
+    #[must_use]
+    pub fn max_tokens(&self) -> u64 {
+        self.inference.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)
+    }
+
+    /// The stop sequences, if there are any to send.
+    #[must_use]
+    pub fn stop_sequences(&self) -> Option<&[String]> {
+        self.inference.stop_sequences.as_deref().filter(|list| !list.is_empty())
+    }
+
+    /// The name by which errors call the model.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.family.as_deref().unwrap_or(&self.model_id)
+    }
+
+    /// The family, if it is one of those that `owns` knows.
+    pub(crate) fn family_of(&self, vendor: &str, owns: fn(&str) -> bool) -> Result<&str, FormatError> {
+        match self.family.as_deref() {
+            Some(family) if owns(family) => Ok(family),
+            _ => Err(FormatError::UnsupportedModel {
+                model_id: self.model_id.clone(),
+                message: format!(
+                    "{} is not a model that the {vendor} format is for; use Converse.",
+                    self.name()
+                ),
+            }),
+        }
+    }
+
+    /// The conversation for a model with these traits, after everything it cannot take was refused.
+    pub(crate) fn prepared(&self, traits: &Traits) -> Result<Conversation, FormatError> {
+        traits.check(self.name(), &self.conversation, &self.inference)?;
+        let conversation = self.conversation.clone();
+        Ok(match traits.system {
+            SystemRole::Own => conversation,
+            SystemRole::FirstUserTurn => conversation.with_system_folded(),
+        })
+    }
+}
+
+fn parse(model_id: &str) -> Result<ModelId, FormatError> {
+    ModelId::parse(model_id).map_err(|error| {
+        let sentry_core::model::ModelError::Unsupported { model_id, message } = error;
+        FormatError::UnsupportedModel { model_id, message }
+    })
+}
