@@ -1,0 +1,30 @@
+//! The calendar month, in UTC, in which an execution started.
+
+use sentry_core::error::{ErrorName, SentryError};
+use sentry_core::month::{Period, parse_time};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The function's name.
+pub const NAME: &str = "month-range";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Event {
+    start_time: String,
+}
+
+/// The month of the execution's start time: no clock of the function's own has a say.
+///
+/// # Errors
+/// `InternalError` when the start time is not one.
+pub async fn handle(event: Value) -> Result<Value, SentryError> {
+    let Event { start_time } = sentry_lambda::read(&event)?;
+    let now = parse_time(&start_time).map_err(|error| {
+        SentryError::new(ErrorName::InternalError, error.to_string()).with("path", "startTime")
+    })?;
+    Ok(json!(Period::range(now)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! How the services are reached.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use sentry_core::error::{ErrorName, SentryError};
+
+/// A request has seconds, not minutes: a service that is silent for longer is unreachable.
+const CONNECT: Duration = Duration::from_secs(1);
+const ATTEMPT: Duration = Duration::from_secs(3);
+const OPERATION: Duration = Duration::from_secs(8);
+
+/// Region, credentials, endpoint and time limits for every client.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub(crate) config: SdkConfig,
+}
+
+impl Connection {
+    /// As the environment says: on Lambda the role of the function.
+    pub async fn from_env() -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        Self { config: loader().http_client(http).load().await }
+    }
+
+    /// An endpoint on this machine that takes any credentials.
+    pub async fn local(endpoint: &str) -> Self {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let loader = loader().http_client(http).endpoint_url(endpoint).region("us-east-1").test_credentials();
+        Self { config: loader.load().await }
+    }
+}
+
+fn loader() -> aws_config::ConfigLoader {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build();
+    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(
+        RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)),
+    )
+}
+
+/// A variable of the function's environment.
+///
+/// # Errors
+/// [`ErrorName::InternalError`] that names the variable when it is missing.
+pub fn required_variable(name: &str) -> Result<String, SentryError> {
+    std::env::var(name).map_err(|_| {
+        SentryError::new(
+            ErrorName::InternalError,
+            format!("The environment variable {name} is not set. The template sets it; deploy the function with it."),
+        )
+    })
+}

@@ -1,0 +1,94 @@
+//! Bedrock's metrics in CloudWatch.
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::error::DisplayErrorContext;
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, StatusCode};
+use aws_smithy_types::DateTime;
+use sentry_core::error::{ErrorName, SentryError};
+
+use crate::{Connection, MetricQuery, SumMetrics};
+
+/// The most queries that one GetMetricData takes.
+const QUERIES_PER_CALL: usize = 500;
+
+/// The namespace `AWS/Bedrock`.
+#[derive(Debug, Clone)]
+pub struct BedrockMetrics {
+    client: Client,
+}
+
+impl BedrockMetrics {
+    /// The metrics of the connection's account and region.
+    #[must_use]
+    pub fn new(connection: &Connection) -> Self {
+        Self { client: Client::new(&connection.config) }
+    }
+}
+
+impl SumMetrics for BedrockMetrics {
+    async fn sum(
+        &self,
+        queries: &[MetricQuery],
+        start_seconds: i64,
+        end_seconds: i64,
+        period_seconds: i32,
+    ) -> Result<Vec<u64>, SentryError> {
+        let mut sums = vec![0_f64; queries.len()];
+        for (chunk_index, chunk) in queries.chunks(QUERIES_PER_CALL).enumerate() {
+            let offset = chunk_index * QUERIES_PER_CALL;
+            let data: Vec<_> = chunk
+                .iter()
+                .enumerate()
+                .map(|(index, query)| metric(offset + index, query, period_seconds))
+                .collect();
+            let mut pages = self
+                .client
+                .get_metric_data()
+                .set_metric_data_queries(Some(data))
+                .start_time(DateTime::from_secs(start_seconds))
+                .end_time(DateTime::from_secs(end_seconds))
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| unavailable(&DisplayErrorContext(&error).to_string()))?;
+                for result in page.metric_data_results() {
+                    // PartialData says that a further page has the rest.
+                    if matches!(result.status_code(), Some(StatusCode::InternalError | StatusCode::Forbidden))
+                    {
+                        return Err(unavailable("CloudWatch answered a query with an error status"));
+                    }
+                    let index = result
+                        .id()
+                        .and_then(|id| id.strip_prefix('q'))
+                        .and_then(|id| id.parse::<usize>().ok());
+                    if let Some(sum) = index.and_then(|index| sums.get_mut(index)) {
+                        *sum += result.values().iter().sum::<f64>();
+                    }
+                }
+            }
+        }
+        Ok(sums.into_iter().map(tokens).collect())
+    }
+}
+
+fn metric(index: usize, query: &MetricQuery, period_seconds: i32) -> MetricDataQuery {
+    let dimension = Dimension::builder().name("ModelId").value(&query.model_id).build();
+    let metric =
+        Metric::builder().namespace("AWS/Bedrock").metric_name(query.metric).dimensions(dimension).build();
+    let stat = MetricStat::builder().metric(metric).period(period_seconds).stat("Sum").build();
+    MetricDataQuery::builder().id(format!("q{index}")).metric_stat(stat).return_data(true).build()
+}
+
+/// CloudWatch counts in floating point; sums of tokens are whole and far below 2^53.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range first")]
+fn tokens(sum: f64) -> u64 {
+    sum.round().clamp(0.0, 9_007_199_254_740_992.0) as u64
+}
+
+fn unavailable(reason: &str) -> SentryError {
+    tracing::error!(reason, "usage unavailable");
+    SentryError::new(
+        ErrorName::UsageUnavailable,
+        "CloudWatch cannot be read at the moment; the ledger alone decides.",
+    )
+}

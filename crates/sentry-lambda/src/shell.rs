@@ -1,0 +1,82 @@
+//! One invocation, from the event to the answer or the named failure.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+
+use sentry_core::error::{ErrorName, SentryError};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Who is called, and on behalf of which request; both stand in the log line.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The function's name.
+    pub function: String,
+    /// The id of the invocation.
+    pub request_id: String,
+}
+
+/// A failed invocation as Lambda reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionFailure {
+    /// The stable name of the error.
+    pub error_type: String,
+    /// The cause document as JSON, for the state machine to pass on.
+    pub error_message: String,
+}
+
+impl From<SentryError> for FunctionFailure {
+    fn from(error: SentryError) -> Self {
+        Self { error_type: error.name.as_str().to_owned(), error_message: error.document().to_string() }
+    }
+}
+
+/// Calls a handler, turns a panic into `InternalError`, and logs how it ended.
+///
+/// # Errors
+/// The handler's error by its stable name.
+pub async fn answer<F>(invocation: &Invocation, handler: F) -> Result<Value, FunctionFailure>
+where
+    F: Future<Output = Result<Value, SentryError>>,
+{
+    let result = caught(handler).await.unwrap_or_else(|| {
+        Err(SentryError::new(
+            ErrorName::InternalError,
+            format!(
+                "The function {} stopped unexpectedly; its log has the place, by request id {}.",
+                invocation.function, invocation.request_id
+            ),
+        ))
+    });
+    match &result {
+        Ok(_) => {
+            tracing::debug!(function = invocation.function, request_id = invocation.request_id, "answered");
+        }
+        Err(error) => {
+            tracing::warn!(
+                function = invocation.function,
+                request_id = invocation.request_id,
+                error = error.name.as_str(),
+                message = error.message,
+                "failed"
+            );
+        }
+    }
+    result.map_err(FunctionFailure::from)
+}
+
+/// Drives a future and gives `None` when it panics.
+async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}

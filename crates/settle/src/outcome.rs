@@ -1,0 +1,84 @@
+//! What became of the model call, and what it used.
+
+use sentry_core::limit::Amounts;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The end of the model-router's execution, as the rate-limiter saw it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Outcome {
+    status: String,
+    /// The router's answer.
+    #[serde(default)]
+    answer: Option<Value>,
+    /// The router's cause document.
+    #[serde(default)]
+    cause: Option<Value>,
+}
+
+/// What is known to have been used.
+#[derive(Debug)]
+pub struct Used {
+    pub amounts: Amounts,
+    /// The usage as the caller sees it.
+    pub document: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    input_tokens: u64,
+    output_tokens: u64,
+    #[serde(default)]
+    cache_read_input_tokens: u64,
+    #[serde(default)]
+    cache_write_input_tokens: u64,
+}
+
+impl Outcome {
+    /// Whether the model answered.
+    pub fn answered(&self) -> bool {
+        self.status == "SUCCEEDED"
+    }
+
+    /// Whether the answer says what it used.
+    pub fn reports_usage(&self) -> bool {
+        self.reported().is_some()
+    }
+
+    /// What was used, or `None` when nobody knows: the answer carries no usage, or a call
+    /// failed that may have been billed. Only a cause that says so rules that out.
+    pub fn used(&self) -> Option<Used> {
+        if self.answered() {
+            return self.reported();
+        }
+        let possibly_billed = self.cause.as_ref().and_then(|cause| cause.get("possiblyBilled"));
+        (possibly_billed == Some(&Value::Bool(false)))
+            .then(|| Used { amounts: Amounts::default(), document: None })
+    }
+
+    fn reported(&self) -> Option<Used> {
+        let document = self.answer.as_ref()?.get("usage")?;
+        let usage = Usage::deserialize(document).ok()?;
+        let input = usage
+            .input_tokens
+            .checked_add(usage.cache_read_input_tokens)?
+            .checked_add(usage.cache_write_input_tokens)?;
+        Some(Used {
+            amounts: Amounts { input, output: usage.output_tokens },
+            document: Some(document.clone()),
+        })
+    }
+}
+
+/// Usage in the answer's vocabulary.
+pub fn usage_document(amounts: Amounts) -> Value {
+    json!({
+        "inputTokens": amounts.input,
+        "outputTokens": amounts.output,
+        "cacheReadInputTokens": 0,
+        "cacheWriteInputTokens": 0,
+        "totalTokens": amounts.input.saturating_add(amounts.output),
+    })
+}

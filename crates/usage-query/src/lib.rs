@@ -1,0 +1,109 @@
+//! The month's token usage as CloudWatch shows it: late by minutes, but it also sees calls
+//! that bypass the sentry.
+//!
+//! Fails open towards the ledger: without CloudWatch the workflow goes on, since the ledger
+//! alone keeps what went through the sentry within the limit.
+
+mod cache;
+mod plan;
+
+use std::time::Duration;
+
+use sentry_aws::{BedrockMetrics, Connection, SumMetrics};
+use sentry_core::error::{ErrorName, SentryError};
+use sentry_core::limit::Amounts;
+use sentry_core::month::{MonthRange, parse_time};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use cache::Cache;
+use plan::Plan;
+
+/// The function's name.
+pub const NAME: &str = "usage-query";
+/// How long a warm function keeps what it read, unless `USAGE_CACHE_SECONDS` says otherwise.
+const DEFAULT_CACHE: Duration = Duration::from_secs(300);
+
+/// The metrics and what a warm function remembers of them.
+#[derive(Debug)]
+pub struct Context<M> {
+    metrics: M,
+    cache: Cache,
+}
+
+impl<M> Context<M> {
+    /// Keeps what was read for `keep`; zero asks CloudWatch every time.
+    #[must_use]
+    pub fn new(metrics: M, keep: Duration) -> Self {
+        Self { metrics, cache: Cache::new(keep) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Event {
+    model_ids: Vec<String>,
+    range: MonthRange,
+}
+
+/// As the environment says.
+///
+/// # Errors
+/// `InternalError` when `USAGE_CACHE_SECONDS` is not a whole number.
+pub async fn prepare() -> Result<Context<BedrockMetrics>, SentryError> {
+    let keep = match std::env::var("USAGE_CACHE_SECONDS") {
+        Err(_) => DEFAULT_CACHE,
+        Ok(text) => Duration::from_secs(text.parse().map_err(|_| {
+            SentryError::new(
+                ErrorName::InternalError,
+                format!("The environment variable USAGE_CACHE_SECONDS is {text:?}; it must be a whole number of seconds."),
+            )
+        })?),
+    };
+    Ok(Context::new(BedrockMetrics::new(&Connection::from_env().await), keep))
+}
+
+/// Input (cached input included) and output of all ids of a family since the month began.
+///
+/// # Errors
+/// `UsageUnavailable` when CloudWatch does not answer.
+pub async fn handle<M: SumMetrics>(event: Value, context: &Context<M>) -> Result<Value, SentryError> {
+    let Event { model_ids, range } = sentry_lambda::read(&event)?;
+    let time = |text: &str, field: &str| {
+        parse_time(text).map_err(|error| {
+            SentryError::new(ErrorName::InternalError, error.to_string())
+                .with("path", format!("range.{field}"))
+        })
+    };
+    let plan = Plan::new(&model_ids, time(&range.start, "start")?, time(&range.now, "now")?);
+    let slot = context.cache.slot(&plan.key());
+    let mut slot = slot.lock().await;
+    if let Some(usage) = slot.fresh(&context.cache) {
+        return Ok(document(usage, &range.now));
+    }
+    let mut usage = Amounts::default();
+    if let Some((start, end)) = plan.closed_days() {
+        // Closed days change no more: one query for a day's worth of requests.
+        let closed = match slot.closed_days(start, end) {
+            Some(amounts) => amounts,
+            None => {
+                let sums = context.metrics.sum(&plan.queries, start, end, plan::DAY).await?;
+                slot.keep_closed_days(start, end, plan.total(&sums))
+            }
+        };
+        usage = plan::plus(usage, closed);
+    }
+    if let Some((start, end)) = plan.current_day() {
+        let sums = context.metrics.sum(&plan.queries, start, end, plan::MINUTE).await?;
+        usage = plan::plus(usage, plan.total(&sums));
+    }
+    slot.keep(usage);
+    Ok(document(usage, &range.now))
+}
+
+fn document(usage: Amounts, as_of: &str) -> Value {
+    json!({"available": true, "input": usage.input, "output": usage.output, "asOf": as_of})
+}
+
+#[cfg(test)]
+mod tests;
