@@ -1,0 +1,36 @@
+//! Reads, lints and runs state machines of the Amazon States Language with JSONata.
+//!
+//! It exists so that the state machines that are deployed can be run, tested and debugged
+//! without an account: the same files, the same names of errors, the same history. It is not
+//! a second engine to deploy on. JSONPath is not supported.
+
+mod choice;
+mod definition;
+mod error;
+mod history;
+mod interpreter;
+mod jsonata;
+mod lint;
+mod map;
+mod reader;
+mod retry;
+mod scope;
+mod template;
+
+pub use definition::{StateMachine, substitute};
+pub use error::{DefinitionError, TaskError};
+pub use history::Event;
+pub use interpreter::{Execution, Options, Start, Status, TaskCall, Tasks, run, run_with};
+pub use lint::{Finding, LintOptions, lint};
+
+/// The most bytes of an input, an output or a task's arguments.
+pub const MAX_PAYLOAD_BYTES: usize = 262_144;
+/// How long an Express execution may take.
+pub const MAX_DURATION: std::time::Duration = std::time::Duration::from_secs(300);
+/// Characters of an `error`.
+pub const MAX_ERROR_CHARS: usize = 256;
+/// Characters of a `cause`.
+pub const MAX_CAUSE_CHARS: usize = 32_768;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Retry and Catch.
+
+use std::time::Duration;
+
+use crate::error::{DefinitionError, covers};
+use crate::reader::Fields;
+use crate::template::Template;
+
+/// One entry of `Retry`.
+#[derive(Debug)]
+pub(crate) struct Retrier {
+    pub(crate) errors: Vec<String>,
+    interval: f64,
+    max_attempts: u64,
+    backoff: f64,
+    pub(crate) max_delay: Option<u64>,
+    pub(crate) jitter: Option<String>,
+}
+
+/// One entry of `Catch`.
+#[derive(Debug)]
+pub(crate) struct Catcher {
+    pub(crate) errors: Vec<String>,
+    pub(crate) assign: Vec<(String, Template)>,
+    pub(crate) output: Option<Template>,
+    pub(crate) next: String,
+}
+
+impl Retrier {
+    pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
+        let mut retriers = Vec::new();
+        for (index, retrier) in state.list("Retry")?.iter().enumerate() {
+            let fields = Fields::of(retrier, &state.at(&format!("Retry[{index}]")))?;
+            fields.text("Comment")?;
+            let jitter = fields.text("JitterStrategy")?;
+            if jitter.as_deref().is_some_and(|strategy| strategy != "FULL" && strategy != "NONE") {
+                return Err(fields.wrong("JitterStrategy", "must be FULL or NONE"));
+            }
+            retriers.push(Self {
+                errors: fields.names("ErrorEquals")?,
+                interval: fields.whole("IntervalSeconds", 1)?.map_or(1.0, to_f64),
+                max_attempts: fields.whole("MaxAttempts", 0)?.unwrap_or(3),
+                backoff: fields.number("BackoffRate", 1.0)?.unwrap_or(2.0),
+                max_delay: fields.whole("MaxDelaySeconds", 1)?,
+                jitter,
+            });
+            fields.finish()?;
+        }
+        Ok(retriers)
+    }
+
+    /// How long to wait before the attempt that follows `done` earlier retries, or `None`
+    /// when there are no more.
+    pub(crate) fn delay(&self, done: u64) -> Option<Duration> {
+        if done >= self.max_attempts {
+            return None;
+        }
+        let exponent = i32::try_from(done).unwrap_or(i32::MAX);
+        let longest = self.max_delay.map_or(31_622_400.0, to_f64);
+        let seconds = (self.interval * self.backoff.powi(exponent)).min(longest);
+        let share = if self.jitter.as_deref() == Some("FULL") { fastrand::f64() } else { 1.0 };
+        Some(Duration::from_secs_f64(seconds * share))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds are far below 2^52")]
+fn to_f64(number: u64) -> f64 {
+    number as f64
+}
+
+impl Catcher {
+    pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
+        let mut catchers = Vec::new();
+        for (index, catcher) in state.list("Catch")?.iter().enumerate() {
+            let fields = Fields::of(catcher, &state.at(&format!("Catch[{index}]")))?;
+            fields.text("Comment")?;
+            catchers.push(Self {
+                errors: fields.names("ErrorEquals")?,
+                assign: fields.assign()?,
+                output: fields.template("Output")?,
+                next: fields.required_text("Next")?,
+            });
+            fields.finish()?;
+        }
+        Ok(catchers)
+    }
+}
+
+/// The retries of one state, counted for each entry.
+pub(crate) struct Retries<'a> {
+    retriers: &'a [Retrier],
+    done: Vec<u64>,
+}
+
+impl<'a> Retries<'a> {
+    pub(crate) fn new(retriers: &'a [Retrier]) -> Self {
+        Self { retriers, done: vec![0; retriers.len()] }
+    }
+
+    /// How many attempts were repeated.
+    pub(crate) fn count(&self) -> u64 {
+        self.done.iter().sum()
+    }
+
+    /// How long to wait before trying again after an error, or `None` when it stands.
+    pub(crate) fn after(&mut self, error: &str) -> Option<Duration> {
+        let index = self.retriers.iter().position(|retrier| covers(&retrier.errors, error))?;
+        let (retrier, done) = (self.retriers.get(index)?, self.done.get_mut(index)?);
+        let delay = retrier.delay(*done)?;
+        *done += 1;
+        Some(delay)
+    }
+}
