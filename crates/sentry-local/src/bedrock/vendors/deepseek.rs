@@ -1,0 +1,35 @@
+//! DeepSeek R1's prompt: reasoning first, then the text, and no usage in the body.
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-deepseek.html>
+
+use serde_json::{Value, json};
+
+use super::super::ask::{Answer, Ask};
+use super::super::error::BedrockError;
+use super::super::fields::Fields;
+use super::super::models::Model;
+
+/// Checks a body.
+pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
+    let fields = Fields::root(body)?;
+    fields.only(&["prompt", "temperature", "top_p", "max_tokens", "stop"])?;
+    let prompt = fields.required_text("prompt")?;
+    fields.number("temperature", 0.0, 1.0)?;
+    fields.number("top_p", 0.0, 1.0)?;
+    let mut ask = Ask {
+        limit: fields.integer("max_tokens", 1, model.max_output)?.unwrap_or(model.default_output),
+        stops: fields.strings("stop", 10)?,
+        ..Ask::default()
+    };
+    ask.prompt(prompt, "<｜User｜>", "<｜Assistant｜>");
+    Ok(ask)
+}
+
+/// Writes an answer; when the limit came while it was thinking, the thought has no end.
+pub fn write(answer: &Answer) -> Value {
+    let text = match &answer.reasoning {
+        Some(thought) if answer.text.is_empty() => thought.clone(),
+        Some(thought) => format!("{thought}\n</think>\n\n{}", answer.text),
+        None => answer.text.clone(),
+    };
+    json!({ "choices": [{ "text": text, "stop_reason": answer.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
+}

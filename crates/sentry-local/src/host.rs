@@ -1,0 +1,175 @@
+//! A running host.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::cloudwatch::{CloudWatch, CloudWatchConfig};
+use crate::config::{Config, StartError};
+use crate::events::EventStore;
+use crate::faults::Faults;
+use crate::functions::Functions;
+use crate::models::Models;
+use crate::output;
+use crate::reply::mix;
+use crate::server::{Services, router, without_delay};
+use crate::tables::Tables;
+use crate::workflows::{Finished, Refusal, Workflows};
+
+/// Events that are kept.
+const EVENTS: usize = 1_000;
+/// How long requests in flight may take when the host ends.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A host that serves until it is shut down.
+#[derive(Debug)]
+pub struct Host {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    services: Arc<Services>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// Starts everything and serves it.
+///
+/// # Errors
+/// A port in use, or a setting that cannot work; the message says what to do.
+pub async fn start(config: Config) -> Result<Host, StartError> {
+    let address = SocketAddr::new(config.host, config.port);
+    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => StartError::PortInUse(config.port),
+        _ => StartError::Listen { address: address.to_string(), reason: error.to_string() },
+    })?;
+    let addr = listener
+        .local_addr()
+        .map_err(|error| StartError::Listen { address: address.to_string(), reason: error.to_string() })?;
+    let endpoint = url_of(addr);
+    let seed = seed(addr.port());
+
+    let faults = Arc::new(Faults::parse(&config.faults, 0)?);
+    let cloudwatch_config = CloudWatchConfig { lag: config.metric_lag, ..CloudWatchConfig::default() };
+    let cloudwatch = Arc::new(CloudWatch::new(cloudwatch_config, Arc::clone(&faults)));
+    let models = Arc::new(Models::new(&config, seed, Arc::clone(&faults), Arc::clone(&cloudwatch))?);
+    let mut events = EventStore::new(EVENTS);
+    if config.print_events {
+        events = events.with_observer(|event| output::note(&format!("event {event}")));
+    }
+    let events = Arc::new(events);
+    let tables = Tables::open(&config, Arc::clone(&faults)).await?;
+    let functions = Arc::new(Functions::new(&config, &endpoint, mix(seed), Arc::clone(&faults)).await?);
+    let workflows = Workflows::new(
+        &config.machines,
+        Arc::clone(&functions),
+        Arc::clone(&models),
+        Arc::clone(&events),
+        config.clock,
+        mix(seed ^ 1),
+    )?;
+    let services = Arc::new(Services {
+        tables,
+        cloudwatch,
+        models,
+        events,
+        functions,
+        workflows,
+        faults,
+        clock: config.clock,
+    });
+
+    let router = router(Arc::clone(&services));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        // It ends only when it is told to: failed connections are the clients' affair.
+        let _ = axum::serve(without_delay(listener), router).with_graceful_shutdown(stopped).await;
+    });
+    Ok(Host { addr, services, stop, serving })
+}
+
+/// Ids differ from one start to the next: with kept tables, a request's id must not come twice.
+fn seed(port: u16) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let nanoseconds = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default();
+    mix(nanoseconds ^ (u64::from(std::process::id()) << 32) ^ u64::from(port))
+}
+
+/// The address for clients on this machine, also of a host that listens everywhere.
+fn url_of(addr: SocketAddr) -> String {
+    match addr {
+        addr if !addr.ip().is_unspecified() => format!("http://{addr}"),
+        SocketAddr::V4(_) => format!("http://127.0.0.1:{}", addr.port()),
+        SocketAddr::V6(_) => format!("http://[::1]:{}", addr.port()),
+    }
+}
+
+impl Host {
+    /// The address for clients on this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url_of(self.addr)
+    }
+
+    /// Runs a state machine, as StartSyncExecution does.
+    ///
+    /// # Errors
+    /// What Step Functions refuses before an execution starts.
+    pub async fn execute(
+        &self,
+        machine: &str,
+        name: Option<&str>,
+        input: &str,
+    ) -> Result<Arc<Finished>, Refusal> {
+        self.services.workflows.execute(machine, name, input, None).await
+    }
+
+    /// The executions that an execution has started.
+    #[must_use]
+    pub fn children(&self, execution_arn: &str) -> Vec<Arc<Finished>> {
+        self.services.workflows.children(execution_arn)
+    }
+
+    /// Changes faults while the host runs.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.services.faults
+    }
+
+    /// What the models have billed: the ground truth.
+    #[must_use]
+    pub fn usage(&self) -> serde_json::Value {
+        self.services.models.usage()
+    }
+
+    /// The notices that were sent.
+    #[must_use]
+    pub fn events(&self) -> serde_json::Value {
+        self.services.events.list()
+    }
+
+    /// The CloudWatch of the host.
+    #[must_use]
+    pub fn cloudwatch(&self) -> &CloudWatch {
+        &self.services.cloudwatch
+    }
+
+    /// Ends everything: requests in flight get a moment, child processes are gone afterwards.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(());
+        let mut serving = self.serving;
+        if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
+            serving.abort();
+        }
+        self.services.functions.close().await;
+        // Whoever still holds the services keeps the tables' thread only until then.
+        if let Ok(services) = Arc::try_unwrap(self.services) {
+            services.tables.close().await;
+        }
+    }
+}
