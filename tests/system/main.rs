@@ -1,0 +1,9 @@
+//! Tests of the whole: contracts between its parts, the shipped workflows, the ledger against
+//! DynamoDB's semantics, and requests from end to end.
+
+mod burst;
+mod contract;
+mod host;
+mod ledger;
+mod requests;
+mod workflow;
