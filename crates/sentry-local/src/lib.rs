@@ -20,6 +20,8 @@ pub mod pool;
 pub mod reply;
 mod server;
 pub mod tables;
+#[cfg(test)]
+mod testing;
 pub mod workflows;
 
 pub use clock::Clock;
