@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,8 @@ use crate::workflows::{Finished, Refusal, Workflows};
 
 /// Events that are kept.
 const EVENTS: usize = 1_000;
+/// Connections that wait to be taken; the system allows fewer where it is set so.
+const BACKLOG: u32 = 4_096;
 /// How long requests in flight may take when the host ends.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -41,7 +43,7 @@ pub struct Host {
 /// A port in use, or a setting that cannot work; the message says what to do.
 pub async fn start(config: Config) -> Result<Host, StartError> {
     let address = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+    let listener = listen(address).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => StartError::PortInUse(config.port),
         _ => StartError::Listen { address: address.to_string(), reason: error.to_string() },
     })?;
@@ -91,6 +93,15 @@ pub async fn start(config: Config) -> Result<Host, StartError> {
         let _ = axum::serve(without_delay(listener), router).with_graceful_shutdown(stopped).await;
     });
     Ok(Host { addr, services, stop, serving })
+}
+
+/// Listens with a queue that takes a burst of connections.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port is free again as soon as its host has ended.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Ids differ from one start to the next: with kept tables, a request's id must not come twice.

@@ -4,7 +4,7 @@ mod in_process;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -101,6 +101,7 @@ enum Runners {
 /// All functions of the host.
 pub struct Functions {
     runners: Runners,
+    names: BTreeSet<String>,
     faults: Arc<Faults>,
     seed: u64,
     count: AtomicU64,
@@ -142,13 +143,14 @@ impl Functions {
                 )
             }
         };
-        Ok(Self { runners, faults, seed, count: AtomicU64::new(0) })
+        let names = function_names().into_iter().collect();
+        Ok(Self { runners, names, faults, seed, count: AtomicU64::new(0) })
     }
 
     /// Whether there is a function of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        function_names().iter().any(|known| known == name)
+        self.names.contains(name)
     }
 
     /// Invokes a function and waits for it. An invocation that nobody waits for any more goes on.
