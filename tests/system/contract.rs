@@ -124,7 +124,8 @@ fn vendor_rule(model_id: &str) -> (String, bool) {
         let regex = regex.rsplit_once("/)").unwrap().0.replace("\\/", "/");
         regex_matches(&regex, model_id)
     });
-    let assign = rule.map_or(&state["Assign"], |rule| &rule["Assign"]);
+    let default = &definition["States"][state["Default"].as_str().unwrap()];
+    let assign = rule.map_or(&default["Assign"], |rule| &rule["Assign"]);
     (assign["formatter"].as_str().unwrap().to_owned(), assign["native"].as_bool().unwrap())
 }
 

@@ -126,6 +126,17 @@ impl Findings<'_> {
                 self.add(name, "catch", "has no Catch for States.ALL");
             }
         }
+        if let Kind::Choice { rules, .. } = &state.kind
+            && !state.assign.is_empty()
+            && rules.iter().any(|rule| !rule.assign.is_empty())
+        {
+            // Engines differ in whether the state's own Assign counts where a rule applies.
+            self.add(
+                name,
+                "choice",
+                "assigns both in a rule and in the state; let Default lead to a Pass that assigns",
+            );
+        }
         for retrier in &state.retry {
             if retrier.jitter.as_deref() != Some("FULL") {
                 self.add(name, "retry", "has a Retry without JitterStrategy FULL");

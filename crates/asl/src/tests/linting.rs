@@ -40,4 +40,7 @@ fn each_mistake_has_its_rule() {
     assert_eq!(rules(|d| d["States"]["lonely"] = json!({"Type": "Succeed", "Comment": "x"})), ["reachable"]);
     assert_eq!(rules(|d| d["States"]["Call"]["Next"] = json!("Nowhere")), ["definition"]);
     assert_eq!(rules(|d| d["TimeoutSeconds"] = Value::Null), ["definition"]);
+    let choice = json!({"Type": "Choice", "Comment": "x", "Assign": {"got": 1},
+        "Choices": [{"Condition": true, "Assign": {"got": 2}, "Next": "Done"}], "Default": "Done"});
+    assert_eq!(rules(|d| d["States"]["Call"] = choice), ["substitution", "choice"]);
 }
