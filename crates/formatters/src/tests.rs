@@ -4,10 +4,23 @@ use vendor_formats::formatter;
 use super::*;
 
 #[test]
-fn every_deployed_formatter_exists() {
-    for name in DEPLOYED {
-        assert!(formatter(name).is_some(), "{name}");
+fn every_binary_runs_the_formatter_of_its_name() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin");
+    let mut binaries = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let binary = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let name = binary.strip_prefix("format-").unwrap();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let constant = name.to_uppercase().replace('-', "_");
+        assert!(source.contains(&format!("formatters::run(vendor_formats::{constant})")), "{binary}");
+        assert!(formatter(name).is_some(), "{binary}");
+        binaries.push(binary);
     }
+    binaries.sort();
+    let mut functions: Vec<_> = function_names().collect();
+    functions.sort();
+    assert_eq!(binaries, functions);
 }
 
 #[tokio::test]

@@ -256,7 +256,7 @@ impl ModelId {
     }
 
     /// This id as a name of `model`, as a limit item's `aliasOf` says: it is called by its own
-    /// id through Converse, and counts as the family of `model`.
+    /// id in the way of `model`, and counts as its family.
     #[must_use]
     pub fn as_name_of(&self, model: &ModelId) -> Self {
         Self {
@@ -264,7 +264,7 @@ impl ModelId {
             family: model.family.clone(),
             vendor: model.vendor,
             opaque: self.opaque,
-            calling: if self.opaque { Calling::Converse } else { model.calling },
+            calling: model.calling,
             short: self.short.clone(),
         }
     }
@@ -273,6 +273,13 @@ impl ModelId {
     #[must_use]
     pub fn route(&self) -> &'static Route {
         if self.opaque { Route::for_opaque() } else { Route::of(&self.family) }
+    }
+
+    /// Whether CountTokens knows this model, by the name of its family: Claude of the third
+    /// generation and later. Where it does not after all, it says so and costs nothing.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        self.vendor == Some(Vendor::Anthropic) && Route::of(&self.family).calling == Calling::Native
     }
 
     /// Every `ModelId` under which CloudWatch may count this family's tokens: the bare id, each

@@ -60,8 +60,8 @@ where
                 function = invocation.function,
                 request_id = invocation.request_id,
                 error = error.name.as_str(),
-                message = error.message,
-                "failed"
+                "{}",
+                error.message
             );
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, Method};
 use chrono::{DateTime, Utc};
+use sentry_core::model::ModelId;
 use serde_json::Value;
 
 use crate::bedrock::usage::{Book, Outcome, TokenUsage, UsageEvent, UsageSink};
@@ -55,8 +56,12 @@ impl Models {
     ) -> Result<Self, StartError> {
         match &config.bedrock {
             BedrockBackend::Simulated => {
-                let settings =
-                    BedrockConfig { latency: config.model_latency, seed, ..BedrockConfig::default() };
+                let settings = BedrockConfig {
+                    latency: config.model_latency,
+                    seed,
+                    aliases: aliases(&config.limits),
+                    ..BedrockConfig::default()
+                };
                 Ok(Self::Simulated(Bedrock::new(settings, faults, sink)))
             }
             BedrockBackend::Endpoint(endpoint) => {
@@ -179,6 +184,16 @@ impl Endpoint {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opaque ids and the models behind them: what the limit items of the start say is so here, and
+/// such an id takes the native body of that model and of no other.
+fn aliases(limits: &[Value]) -> Vec<(String, String)> {
+    sentry_core::limit::aliases(limits)
+        .into_iter()
+        .filter(|(id, _)| ModelId::parse(id).is_ok_and(|model| model.opaque))
+        .map(|(id, target)| (id, target.id))
+        .collect()
 }
 
 /// The tokens of an answer: Converse has them in its body, InvokeModel in headers.

@@ -15,10 +15,22 @@ Every chat model of Bedrock can be asked. The vendor is found by the model id, i
 (`amazon.nova-2-lite-v1:0`), with a context length (`…:0:200k`), with a geographic prefix (`us.`, `eu.`, `apac.`, `global.`,
 `us-gov.`, `jp.`, `au.`, `ca.`, `in.`), as an ARN of a foundation model or an inference profile. All names of one model share
 one budget. Application inference profiles, provisioned, custom and imported models need a limit item with `aliasOf`, since
-their id does not say which model is behind it; without one they have the budget of their own id.
+their id does not say which model is behind it; without one they are refused. They are called as that model is.
 
 Where the ids of two rows overlap, the upper row counts. *Module* is the one of `vendor-formats` that knows the vendor's own format,
-also where the model is called by Converse.
+also where the model is called by Converse; its function is `format-<module>`.
+
+## The way of calling
+
+*Called* is what happens by itself. The attribute `calling` of a limit item forces the way for the item's model:
+
+- `native` has InvokeModel called with the vendor's own body, for a model that has no Converse, such as some imported ones. Where the
+  table says that the body carries no usage, or only sometimes, the sentry does not learn what the call used: the request stays
+  counted at its reserved upper bound, `usage` shows that, and `usageEstimated` is true. The budget then fills sooner than the bill.
+  A vendor without a format of its own is called by Converse all the same.
+- `converse` has Converse called, which always says the usage. It takes fewer settings from some models than their own body does.
+
+What a model takes, in the second table, is meant for the way in which it is called by itself.
 
 ";
 

@@ -10,7 +10,7 @@ use crate::request::ChatRequest;
 /// Answers one event: `format` gives `{"body"}`, `normalize` gives the answer.
 ///
 /// Fields of the event beyond those of the two operations are ignored, so that a state machine
-/// may pass on what it has. `family` names the model behind an opaque id.
+/// may pass on what it has. `family` names the model behind the id.
 ///
 /// # Errors
 /// `InvalidRequest` with the path of what is wrong with the event or of what the model does not
@@ -18,6 +18,7 @@ use crate::request::ChatRequest;
 pub fn handle(formatter: &Formatter, event: &Value) -> Result<Value, FormatError> {
     let operation = text(event, "operation")?;
     let model_id = text(event, "modelId")?;
+    let family = event.get("family").and_then(Value::as_str);
     match operation {
         "format" => {
             let prompt = Prompt::read(event.get("prompt").unwrap_or(&Value::Null), "prompt")?;
@@ -25,13 +26,12 @@ pub fn handle(formatter: &Formatter, event: &Value) -> Result<Value, FormatError
                 None | Some(Value::Null) => Inference::default(),
                 Some(settings) => Inference::read(settings, "inference")?,
             };
-            let family = event.get("family").and_then(Value::as_str);
             let request = ChatRequest::new(model_id, family, &prompt, &inference)?;
             Ok(json!({ "body": (formatter.format)(&request)? }))
         }
         "normalize" => {
             let body = event.get("body").ok_or_else(|| FormatError::unreadable("body", "is missing"))?;
-            Ok((formatter.normalize)(model_id, body)?.document())
+            Ok((formatter.normalize)(family.unwrap_or(model_id), body)?.document())
         }
         _ => Err(FormatError::invalid("operation", "`operation` must be \"format\" or \"normalize\".")),
     }

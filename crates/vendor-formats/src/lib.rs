@@ -52,36 +52,41 @@ pub struct Formatter {
     pub traits: fn(family: &str) -> Traits,
     /// Writes the body of a request.
     pub format: fn(request: &ChatRequest) -> Result<Value, FormatError>,
-    /// Reads the body of an answer; the model id is the one that was called.
+    /// Reads the body of an answer; the model id is the one that was called, or its family.
     pub normalize: fn(model_id: &str, body: &Value) -> Result<Answer, FormatError>,
 }
 
 macro_rules! formatters {
-    ($($name:literal => $module:ident),+ $(,)?) => {
-        /// Every formatter, Converse last.
-        pub const FORMATTERS: &[Formatter] = &[$(Formatter {
-            name: $name,
-            owns: $module::owns,
-            traits: $module::traits,
-            format: $module::format,
-            normalize: $module::normalize,
-        }),+];
+    ($($name:literal => $constant:ident, $module:ident);+ $(;)?) => {
+        $(
+            #[doc = concat!("The formatter `", $name, "`.")]
+            pub const $constant: Formatter = Formatter {
+                name: $name,
+                owns: $module::owns,
+                traits: $module::traits,
+                format: $module::format,
+                normalize: $module::normalize,
+            };
+        )+
+        /// Every formatter, Converse last. Who needs one takes its constant: whatever reads
+        /// this list has the code of them all.
+        pub const FORMATTERS: &[Formatter] = &[$($constant),+];
     };
 }
 
 formatters! {
-    "anthropic" => anthropic,
-    "amazon" => amazon,
-    "meta" => meta,
-    "mistral" => mistral,
-    "cohere" => cohere,
-    "ai21" => ai21,
-    "deepseek" => deepseek,
-    "openai" => openai,
-    "qwen" => qwen,
-    "writer" => writer,
-    "chat-completions" => chat_completions,
-    "converse" => converse,
+    "anthropic" => ANTHROPIC, anthropic;
+    "amazon" => AMAZON, amazon;
+    "meta" => META, meta;
+    "mistral" => MISTRAL, mistral;
+    "cohere" => COHERE, cohere;
+    "ai21" => AI21, ai21;
+    "deepseek" => DEEPSEEK, deepseek;
+    "openai" => OPENAI, openai;
+    "qwen" => QWEN, qwen;
+    "writer" => WRITER, writer;
+    "chat-completions" => CHAT_COMPLETIONS, chat_completions;
+    "converse" => CONVERSE, converse;
 }
 
 /// The formatter of this name.

@@ -21,7 +21,8 @@ pub struct ChatRequest {
 }
 
 impl ChatRequest {
-    /// A request from its checked parts. `family` names the model behind an opaque id.
+    /// A request from its checked parts. `family` names the model behind the id, where that
+    /// does not say it itself or a limit item says otherwise.
     ///
     /// # Errors
     /// [`FormatError::UnsupportedModel`] where the id cannot be understood.
@@ -31,12 +32,9 @@ impl ChatRequest {
         prompt: &Prompt,
         inference: &Inference,
     ) -> Result<Self, FormatError> {
-        let model = parse(model_id)?;
-        let family = match family {
-            _ if !model.opaque => Some(model.family),
-            Some(named) => Some(parse(named)?).filter(|named| !named.opaque).map(|named| named.family),
-            None => None,
-        };
+        let own = parse(model_id)?;
+        let named = family.map(parse).transpose()?;
+        let family = named.into_iter().chain([own]).find(|model| !model.opaque).map(|model| model.family);
         Ok(Self {
             model_id: model_id.to_owned(),
             family,

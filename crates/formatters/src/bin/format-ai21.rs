@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-ai21`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("ai21")
+    formatters::run(vendor_formats::AI21)
 }

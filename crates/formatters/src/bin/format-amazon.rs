@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-amazon`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("amazon")
+    formatters::run(vendor_formats::AMAZON)
 }

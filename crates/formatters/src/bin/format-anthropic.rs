@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-anthropic`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("anthropic")
+    formatters::run(vendor_formats::ANTHROPIC)
 }

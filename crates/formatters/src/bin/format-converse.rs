@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-converse`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("converse")
+    formatters::run(vendor_formats::CONVERSE)
 }

@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-meta`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("meta")
+    formatters::run(vendor_formats::META)
 }

@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-mistral`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("mistral")
+    formatters::run(vendor_formats::MISTRAL)
 }

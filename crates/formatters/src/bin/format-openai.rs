@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-openai`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("openai")
+    formatters::run(vendor_formats::OPENAI)
 }

@@ -1,5 +1,5 @@
 //! The bootstrap of the function `format-qwen`.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    formatters::run("qwen")
+    formatters::run(vendor_formats::QWEN)
 }

@@ -1,9 +1,12 @@
 //! Which way each model is called, and why: the one table.
 
+use serde::{Deserialize, Serialize};
+
 use super::Vendor;
 
 /// A way of calling a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Calling {
     /// `bedrock:invokeModel` with the vendor's own body.
     Native,
@@ -44,7 +47,7 @@ impl UsageSource {
             UsageSource::BodySometimes => {
                 "in the answer's body where the model gives it, else settled at the reserved bound"
             }
-            UsageSource::HeadersOnly => "only in HTTP headers: Converse gives it",
+            UsageSource::HeadersOnly => "only in HTTP headers, which do not reach the sentry",
             UsageSource::Converse => "Converse gives it",
         }
     }
@@ -63,7 +66,7 @@ pub struct Route {
     pub examples: &'static [&'static str],
     /// The name of the vendor's own format, a module of `vendor-formats`; `None` where there is none.
     pub format: Option<&'static str>,
-    /// How they are called.
+    /// How they are called, unless a limit item's `calling` forces the way.
     pub calling: Calling,
     /// Where their own format has the usage.
     pub usage: UsageSource,
@@ -321,7 +324,7 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
-/// Applies to ids behind which any model may stand.
+/// Applies to ids behind which any model may stand, until a limit item says which one does.
 const OPAQUE: Route = route(
     Vendor::Other,
     &[],
@@ -330,7 +333,7 @@ const OPAQUE: Route = route(
     None,
     Converse,
     UsageSource::Converse,
-    "Their id does not say whose body they take, and Converse takes them all.",
+    "Their id does not say whose body they take. `aliasOf` does: they are then called as that model is.",
 );
 
 impl Route {

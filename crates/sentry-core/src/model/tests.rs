@@ -119,7 +119,7 @@ fn an_alias_gives_an_opaque_id_its_model() {
         (named.id.as_str(), named.family.as_str()),
         (profile.id.as_str(), "anthropic.claude-sonnet-4-6")
     );
-    assert_eq!((named.vendor, named.calling), (Some(Vendor::Anthropic), Calling::Converse));
+    assert_eq!((named.vendor, named.calling), (Some(Vendor::Anthropic), Calling::Native));
     let ids = named.cloudwatch_ids();
     assert!(
         ids.contains(&"ab12cd34ef56".to_owned())

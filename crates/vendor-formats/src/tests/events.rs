@@ -70,6 +70,23 @@ fn an_alias_gives_an_opaque_id_the_traits_of_its_family() {
     assert!(matches!(error, FormatError::InvalidRequest { path, .. } if path == "inference.topK"));
 }
 
+#[test]
+fn a_family_goes_before_what_the_id_says() {
+    let event = json!({
+        "operation": "format", "modelId": "qwen.qwen3-32b-v1:0", "family": "deepseek.r1-v1:0",
+        "prompt": { "messages": user("x") }
+    });
+    assert!(handle(formatter("deepseek").unwrap(), &event).unwrap()["body"]["prompt"].is_string());
+    // An answer is read by it too: R1 begins inside its reasoning.
+    let body = json!({ "choices": [{ "text": "Hm.\n</think>\n\nYes.", "stop_reason": "stop" }] });
+    let mut event = json!({ "operation": "normalize", "modelId": "ab12cd34ef56", "body": body });
+    let said =
+        |event: &Value| handle(formatter("deepseek").unwrap(), event).unwrap()["message"]["content"].clone();
+    assert_eq!(said(&event), "Hm.\n</think>\n\nYes.");
+    event["family"] = "deepseek.r1-v1:0".into();
+    assert_eq!(said(&event), "Yes.");
+}
+
 /// A state of Step Functions carries 262,144 bytes, and a prompt template adds to each message:
 /// the largest request that is let in must still fit, with room for what stands around it.
 #[test]

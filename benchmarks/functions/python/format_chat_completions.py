@@ -1,0 +1,5 @@
+from chat_completions import handle
+
+
+def handler(event):
+    return handle(event)
