@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use asl::LintOptions;
 use sentry_core::error::ErrorName;
-use sentry_core::model::{Calling, ModelId, Route};
+use sentry_core::model::{Calling, ModelId, ROUTES, Route};
 use serde_json::Value;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -48,9 +48,16 @@ fn pascal_case(name: &str) -> String {
 }
 
 fn functions() -> BTreeSet<String> {
-    let mut names =
-        set(["validate-request", "month-range", "usage-query", "limit-lookup", "compare", "settle"]);
-    names.extend(formatters::DEPLOYED.iter().map(|vendor| format!("format-{vendor}")));
+    let mut names = set([
+        "validate-request",
+        "month-range",
+        "usage-query",
+        "limit-lookup",
+        "compare",
+        "settle",
+        "reconcile",
+    ]);
+    names.extend(formatters::function_names());
     names
 }
 
@@ -68,7 +75,9 @@ fn the_shipped_machines_pass_the_lint() {
 #[test]
 fn template_machines_and_host_have_the_same_functions() {
     assert_eq!(between(TEMPLATE, "Binary: ", ' '), functions());
-    let arns = set(functions().iter().map(|name| format!("{}FunctionArn", pascal_case(name))));
+    // A schedule calls reconcile, the machines call all others.
+    let in_machines = functions().into_iter().filter(|name| name != "reconcile");
+    let arns = set(in_machines.map(|name| format!("{}FunctionArn", pascal_case(&name))));
     let mut used = between(RATE_LIMITER, "${", '}');
     used.extend(between(MODEL_ROUTER, "${", '}'));
     used.remove("ModelRouterArn");
@@ -77,6 +86,9 @@ fn template_machines_and_host_have_the_same_functions() {
     for name in functions() {
         let section = resource(&format!("{}Function", pascal_case(&name)));
         assert!(section.contains(&format!("Binary: {name} ")), "{name}");
+        // Built in its crate's folder: in the workspace's it would get the features of all the others.
+        let package = if name.starts_with("format-") { "formatters" } else { &name };
+        assert!(section.contains(&format!("\n      CodeUri: crates/{package}\n")), "{name}");
     }
 }
 
@@ -110,23 +122,33 @@ fn every_error_name_is_in_code_and_in_the_machines() {
         }
     }
     // What compare decides goes through by its name, and CloudWatch's failure stays inside.
-    let passed_through = set(["BudgetExceeded", "BudgetBusy", "UsageUnavailable"]);
+    let passed_through = set(["BudgetExceeded", "BudgetBusy", "RequestInProgress", "UsageUnavailable"]);
     assert_eq!(known.difference(&named).cloned().collect::<BTreeSet<_>>(), passed_through);
 }
 
-/// The rule of DetermineVendor that applies to an id, as (formatter, native).
-fn vendor_rule(model_id: &str) -> (String, bool) {
+/// A rule of DetermineVendor: the pattern of the name, the function and whether it is called natively.
+struct VendorRule {
+    pattern: String,
+    formatter: String,
+    native: bool,
+}
+
+fn vendor_rules() -> Vec<VendorRule> {
     let definition: Value = serde_json::from_str(MODEL_ROUTER).unwrap();
-    let state = &definition["States"]["DetermineVendor"];
-    let rule = state["Choices"].as_array().unwrap().iter().find(|rule| {
-        let condition = rule["Condition"].as_str().unwrap();
-        let regex = condition.split('/').skip(1).collect::<Vec<_>>().join("/");
-        let regex = regex.rsplit_once("/)").unwrap().0.replace("\\/", "/");
-        regex_matches(&regex, model_id)
-    });
-    let default = &definition["States"][state["Default"].as_str().unwrap()];
-    let assign = rule.map_or(&default["Assign"], |rule| &rule["Assign"]);
-    (assign["formatter"].as_str().unwrap().to_owned(), assign["native"].as_bool().unwrap())
+    let choices = definition["States"]["DetermineVendor"]["Choices"].as_array().unwrap();
+    choices
+        .iter()
+        .map(|rule| {
+            let condition = rule["Condition"].as_str().unwrap();
+            let pattern =
+                condition.strip_prefix("{% $contains($name, /").and_then(|rest| rest.strip_suffix("/) %}"));
+            VendorRule {
+                pattern: pattern.expect("a rule looks at the name alone").replace("\\/", "/"),
+                formatter: rule["Assign"]["formatter"].as_str().unwrap().to_owned(),
+                native: rule["Assign"]["native"].as_bool().unwrap(),
+            }
+        })
+        .collect()
 }
 
 /// The rules are a mark of where a vendor's name begins and a list of literal alternatives.
@@ -172,14 +194,41 @@ fn top_level(pattern: &str) -> Vec<String> {
     parts
 }
 
+/// Ids of the test's list and the examples of the table, each with its family.
+fn known_models() -> Vec<ModelId> {
+    let listed = include_str!("model_ids.txt").lines().filter(|line| !line.is_empty());
+    let examples = ROUTES.iter().flat_map(|route| route.examples).copied();
+    listed
+        .chain(examples)
+        .map(|id| ModelId::parse(id).unwrap_or_else(|error| panic!("{id}: {error}")))
+        .collect()
+}
+
 #[test]
-fn the_router_calls_each_model_as_the_table_in_code_says() {
-    for id in include_str!("model_ids.txt").lines().filter(|line| !line.is_empty()) {
-        let model = ModelId::parse(id).unwrap_or_else(|error| panic!("{id}: {error}"));
+fn the_router_has_the_table_in_code_for_its_rules() {
+    let rules = vendor_rules();
+    let (mut rules_met, mut rows_met) = (BTreeSet::new(), BTreeSet::new());
+    for model in known_models() {
         let route: &Route = model.route();
-        let native = route.calling == Calling::Native;
-        let name = if native { route.format.unwrap() } else { "converse" };
-        let expected = (format!("${{Format{}FunctionArn}}", pascal_case(name)), native);
-        assert_eq!(vendor_rule(id), expected, "{id}");
+        rows_met.insert(route.title);
+        // By the id, and by the family alone, as the rate-limiter gives it.
+        for name in [&model.id, &model.family] {
+            let met = rules.iter().position(|rule| regex_matches(&rule.pattern, name));
+            let rule = met.map(|index| (rules[index].formatter.clone(), rules[index].native));
+            let expected = route.format.map(|format| {
+                (format!("${{Format{}FunctionArn}}", pascal_case(format)), route.calling == Calling::Native)
+            });
+            assert_eq!(rule, expected, "{name}");
+            rules_met.extend(met);
+        }
     }
+    assert_eq!(rules_met.len(), rules.len(), "a rule that no known model meets");
+    let rows = ROUTES.iter().chain([Route::for_opaque()]).map(|route| route.title);
+    assert_eq!(rows_met, rows.filter(|title| *title != "Every other vendor").collect());
+    // Every function is somebody's.
+    let mut named = set(rules.iter().map(|rule| rule.formatter.as_str()));
+    named.insert("${FormatConverseFunctionArn}".to_owned());
+    let functions =
+        formatters::function_names().map(|name| format!("${{{}FunctionArn}}", pascal_case(&name)));
+    assert_eq!(named, functions.collect());
 }

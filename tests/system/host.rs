@@ -98,6 +98,7 @@ fn attribute(value: &Value) -> AttributeValue {
     match value {
         Value::String(text) => AttributeValue::S(text.clone()),
         Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::Array(items) => AttributeValue::L(items.iter().map(attribute).collect()),
         Value::Object(fields) => {
             AttributeValue::M(fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
         }

@@ -1,9 +1,13 @@
 //! Tests of the whole: contracts between its parts, the shipped workflows, the ledger against
 //! DynamoDB's semantics, and requests from end to end.
 
+mod budgets;
 mod burst;
 mod contract;
 mod host;
 mod ledger;
+mod reconcile;
 mod requests;
+mod routing;
+mod script;
 mod workflow;

@@ -1,6 +1,7 @@
 //! Requests from end to end, through both workflows and every part.
 
 use chrono::Utc;
+use sentry_core::model::{ModelId, UsageSource};
 use sentry_local::Clock;
 use serde_json::{Value, json};
 
@@ -65,6 +66,8 @@ async fn every_vendor_answers_and_is_counted_as_it_was_billed() {
         );
         let key = format!("{}/{family}", period());
         let item = tables.budget(&key).await;
+        let item: std::collections::BTreeMap<_, _> =
+            item.into_iter().filter(|(name, _)| !name.to_lowercase().ends_with("cost")).collect();
         assert_eq!(json!({ &key: item }), settled(&key, input, output), "{model_id}");
     }
     host.shutdown().await;
@@ -246,6 +249,72 @@ async fn the_router_can_be_called_on_its_own() {
     assert_eq!((answer["modelId"].as_str(), answer["stopReason"].as_str()), (Some(CLAUDE), Some("end_turn")));
     let finished = host.execute("model-router", None, "{}").await.unwrap();
     assert_eq!(crate::host::result(&finished).unwrap_err().0, "InvalidRequest");
+    host.shutdown().await;
+}
+
+const PROFILE: &str = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+
+#[tokio::test]
+async fn every_model_answers_in_its_own_format_when_that_is_forced() {
+    let alias = json!({"modelId": PROFILE, "aliasOf": "qwen.qwen3-32b-v1:0"});
+    let host = start(json!([limit("default", 100_000, 100_000), alias]), |_| {}).await;
+    // Where a family says so, a profile takes the body of the model behind it.
+    let known = include_str!("model_ids.txt").lines().filter(|id| *id != PROFILE).map(|id| (id, None));
+    for (model_id, family) in known.chain([(PROFILE, Some("qwen.qwen3-32b-v1:0"))]) {
+        for calling in ["native", "converse"] {
+            // The one model here that has no Converse.
+            if calling == "converse" && model_id.starts_with("xai.") {
+                continue;
+            }
+            let mut asked = request(model_id, "Why?");
+            asked["calling"] = calling.into();
+            family.inspect(|family| asked["family"] = (*family).into());
+            let finished = host.execute("model-router", None, &asked.to_string()).await.unwrap();
+            let answer = crate::host::result(&finished)
+                .unwrap_or_else(|error| panic!("{model_id} {calling}: {error:?}"));
+            assert!(answer["message"]["content"].as_str().is_some_and(|text| text.contains("Simulated")));
+            let source = ModelId::parse(family.unwrap_or(model_id)).unwrap().route().usage;
+            let silent = calling == "native" && source == UsageSource::HeadersOnly;
+            assert_eq!(answer["usage"].is_null(), silent, "{model_id} {calling}: {answer}");
+        }
+    }
+    // Where nothing says which model is behind it, nobody knows whose body it takes.
+    let mut asked = request(PROFILE, "Why?");
+    asked["family"] = "meta.llama3-3-70b-instruct-v1:0".into();
+    let finished = host.execute("model-router", None, &asked.to_string()).await.unwrap();
+    assert_eq!(crate::host::result(&finished).unwrap_err().0, "ModelRejectedRequest");
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_limit_item_forces_the_way_and_what_is_not_reported_stays_reserved() {
+    const COHERE: &str = "cohere.command-r-plus-v1:0";
+    let items = json!([
+        limit("default", 100_000, 100_000),
+        {"modelId": COHERE, "calling": "native"},
+        {"modelId": "anthropic.claude-sonnet-4-6", "calling": "converse"},
+        {"modelId": PROFILE, "aliasOf": "qwen.qwen3-32b-v1:0", "calling": "native"},
+    ]);
+    let host = start(items, |_| {}).await;
+    let tables = Tables::of(&host).await;
+    for (model_id, family, operation, silent) in [
+        (COHERE, COHERE, "InvokeModel", true),
+        (CLAUDE, "anthropic.claude-sonnet-4-6", "Converse", false),
+        (PROFILE, "qwen.qwen3-32b-v1:0", "InvokeModel", false),
+    ] {
+        let before = host.usage()["calls"][operation].as_u64().unwrap();
+        let answer = ask(&host, &request(model_id, "Why?"))
+            .await
+            .unwrap_or_else(|error| panic!("{model_id}: {error:?}"));
+        assert_eq!(host.usage()["calls"][operation], before + 1, "{model_id}");
+        assert_eq!(answer["usageEstimated"], silent, "{model_id}: {answer}");
+        let settled = tables.budget(&format!("{}/{family}", period())).await;
+        let metric_id = model_id.rsplit('/').next().unwrap();
+        let billed = host.usage()["models"][metric_id]["outputTokens"].as_i64().unwrap();
+        assert_eq!(settled["settledOutput"], if silent { 1_024 } else { billed }, "{model_id}");
+        assert_eq!(answer["usage"]["outputTokens"], settled["settledOutput"], "{model_id}");
+        assert_eq!(settled["output"], settled["settledOutput"], "{model_id}");
+    }
     host.shutdown().await;
 }
 

@@ -1,96 +1,11 @@
-//! The shipped state machines, with scripted tasks: every path, every error name.
+//! The shipped rate-limiter, with scripted tasks: every path, every error name.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-
-use asl::{Execution, Start, StateMachine, Status, TaskCall, TaskError, Tasks};
+use asl::{Status, TaskError};
 use serde_json::{Value, json};
 
+use crate::script::{Reply, Script, cause, run};
+
 const RATE_LIMITER: &str = include_str!("../../statemachines/rate-limiter.asl.json");
-const MODEL_ROUTER: &str = include_str!("../../statemachines/model-router.asl.json");
-
-type Reply = Result<Value, TaskError>;
-
-/// Answers each state from its queue; the last reply stays.
-#[derive(Default)]
-struct Script {
-    replies: Mutex<BTreeMap<String, VecDeque<Reply>>>,
-    calls: Mutex<Vec<TaskCall>>,
-}
-
-impl Script {
-    fn reply(self, state: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
-        self.replies.lock().unwrap().insert(state.to_owned(), replies.into_iter().collect());
-        self
-    }
-
-    /// A function's answer, as the Lambda integration gives it.
-    fn function(self, state: &str, payload: Value) -> Self {
-        self.reply(state, [Ok(json!({"StatusCode": 200, "Payload": payload}))])
-    }
-
-    fn fails(self, state: &str, error: &str) -> Self {
-        self.reply(state, [Err(TaskError::new(error, format!("{error} in account 123456789012")))])
-    }
-
-    /// A function's named error, as the Lambda integration gives it.
-    fn refuses(self, state: &str, name: &str, document: &Value) -> Self {
-        let cause = json!({"errorType": name, "errorMessage": document.to_string()}).to_string();
-        self.reply(state, [Err(TaskError::new(name, cause))])
-    }
-
-    fn states(&self) -> Vec<String> {
-        self.calls.lock().unwrap().iter().map(|call| call.state.clone()).collect()
-    }
-
-    fn arguments(&self, state: &str) -> Value {
-        let calls = self.calls.lock().unwrap();
-        calls
-            .iter()
-            .rev()
-            .find(|call| call.state == state)
-            .unwrap_or_else(|| panic!("{state} was not called"))
-            .arguments
-            .clone()
-    }
-}
-
-struct Shared(Arc<Script>);
-
-impl Tasks for Shared {
-    fn call<'a>(&'a self, call: TaskCall) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-        let state = call.state.clone();
-        self.0.calls.lock().unwrap().push(call);
-        let mut replies = self.0.replies.lock().unwrap();
-        let queue = replies.get_mut(&state).unwrap_or_else(|| panic!("nothing scripted for {state}"));
-        let reply = if queue.len() > 1 { queue.pop_front().unwrap() } else { queue[0].clone() };
-        Box::pin(async move { reply })
-    }
-}
-
-async fn run(definition: &str, input: Value, script: Script) -> (Execution, Arc<Script>) {
-    let values: BTreeMap<String, String> = definition
-        .split("${")
-        .skip(1)
-        .filter_map(|after| after.split_once('}'))
-        .map(|(name, _)| (name.to_owned(), format!("arn:{name}")))
-        .collect();
-    let machine = StateMachine::parse(&asl::substitute(definition, &values).unwrap()).unwrap();
-    let start = Start {
-        name: "request-1".to_owned(),
-        execution_arn: "arn:execution".to_owned(),
-        state_machine_arn: "arn:machine".to_owned(),
-        state_machine_name: "machine".to_owned(),
-        role_arn: "arn:role".to_owned(),
-        input,
-        start_time: "2026-11-23T12:00:00Z".parse().unwrap(),
-    };
-    let script = Arc::new(script);
-    let execution = asl::run(&machine, start, Arc::new(Shared(Arc::clone(&script)))).await;
-    (execution, script)
-}
 
 fn request() -> Value {
     json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}})
@@ -112,7 +27,7 @@ fn routed(status: &str, output: &Value, error: Option<(&str, Value)>) -> Reply {
 
 fn admitted() -> Value {
     json!({"verdict": "admit", "maxTokens": 1024, "maxTokensShrunk": false,
-        "reservation": {"input": 200, "output": 1024}, "budget": {"key": "anthropic.claude-sonnet-4-6"}})
+        "reservation": {"input": 200, "output": 1024}, "budget": {"key": "anthropic.claude-sonnet-4-6"}, "notes": {}})
 }
 
 fn settled() -> Value {
@@ -122,23 +37,19 @@ fn settled() -> Value {
 /// Everything goes well, unless a test says otherwise.
 fn well() -> Script {
     let validated = json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": request()["prompt"], "inference": {"temperature": 0.5},
-        "inputBound": 200, "usageIds": ["anthropic.claude-sonnet-4-6"]});
+        "family": "anthropic.claude-sonnet-4-6", "tenant": null, "idempotencyKey": null, "inputBound": 200, "mayCount": true, "usageIds": ["anthropic.claude-sonnet-4-6"]});
     Script::default()
         .function("ValidateRequest", validated)
         .function("MonthRange", json!({"period": "2026-11", "start": "s", "end": "e", "now": "n"}))
-        .function("UsageQuery", json!({"available": true, "input": 5, "output": 6, "asOf": "n"}))
+        .function("UsageQuery", json!({"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"}))
         .function(
             "LimitLookup",
-            json!({"budgets": [{"key": "anthropic.claude-sonnet-4-6"}], "defaultMaxTokens": 1024}),
+            json!({"budgets": [{"key": "anthropic.claude-sonnet-4-6"}], "family": "anthropic.claude-sonnet-4-6", "defaultMaxTokens": 1024}),
         )
         .function("Compare", admitted())
         .reply("RouteToModel", [routed("SUCCEEDED", &answer(), None)])
         .function("Settle", settled())
         .reply("AnnounceThresholds", [Ok(json!({"FailedEntryCount": 0}))])
-}
-
-fn cause(execution: &Execution) -> Value {
-    serde_json::from_str(execution.cause.as_deref().unwrap()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,9 +63,13 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
     assert_eq!(execution.output.unwrap(), expected);
     assert_eq!(
         script.arguments("Compare")["Payload"],
-        json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z", "inputBound": 200,
-            "limits": {"budgets": [{"key": "anthropic.claude-sonnet-4-6"}], "defaultMaxTokens": 1024},
-            "usage": {"available": true, "input": 5, "output": 6, "asOf": "n"}, "waitedSeconds": 0})
+        json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z",
+            "modelId": "us.anthropic.claude-sonnet-4-6", "tenant": null, "idempotencyKey": null,
+            "inputBound": 200, "mayCount": true,
+            "limits": {"budgets": [{"key": "anthropic.claude-sonnet-4-6"}],
+                "family": "anthropic.claude-sonnet-4-6", "defaultMaxTokens": 1024},
+            "usage": {"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"},
+            "waitedSeconds": 0, "tried": [], "again": false})
     );
     // What was reserved is what is sent.
     let sent: Value =
@@ -346,118 +261,81 @@ async fn an_estimated_usage_is_marked_even_when_settling_fails() {
     assert_eq!((&output["usage"], output["usageEstimated"].as_bool()), (&Value::Null, Some(true)));
 }
 
-fn router_well() -> Script {
-    Script::default()
-        .reply("FormatRequest", [Ok(json!({"Payload": {"body": {"some": "body"}}}))])
-        .reply("InvokeModel", [Ok(json!({"Body": {"text": "raw"}, "ContentType": "application/json"}))])
-        .reply("Converse", [Ok(json!({"StopReason": "end_turn"}))])
-        .function(
-            "NormalizeResponse",
-            json!({"message": {"role": "assistant", "content": "Because."}, "usage": null}),
-        )
+fn counted(number: u64) -> Script {
+    let body = json!({"body": {"ModelId": "m", "Messages": [{"Role": "user", "Content": [{"Text": "Why?"}]}], "InferenceConfig": {"MaxTokens": 1}}});
+    well()
+        .reply("Compare", [function(&json!({"verdict": "count"})), function(&admitted())])
+        .function("FormatForCount", body)
+        .reply("CountTokens", [Ok(json!({"InputTokens": number}))])
 }
 
-fn asks(model_id: &str) -> Value {
-    json!({"modelId": model_id, "prompt": request()["prompt"], "tags": {"applicationId": "a"}})
+fn function(payload: &Value) -> Reply {
+    Ok(json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200}))
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_router_can_be_called_on_its_own() {
-    let (execution, script) = run(MODEL_ROUTER, asks("us.anthropic.claude-sonnet-4-6"), router_well()).await;
-    assert_eq!(
-        execution.output.unwrap(),
-        json!({"modelId": "us.anthropic.claude-sonnet-4-6",
-        "message": {"role": "assistant", "content": "Because."}, "usage": null})
-    );
-    assert_eq!(script.arguments("InvokeModel")["Body"], json!({"some": "body"}));
-    assert_eq!(script.arguments("NormalizeResponse")["Payload"]["body"], json!({"text": "raw"}));
-    let (_, script) = run(MODEL_ROUTER, asks("some.new-model-v1:0"), router_well()).await;
-    assert_eq!(script.arguments("Converse"), json!({"some": "body", "ModelId": "some.new-model-v1:0"}));
-    assert_eq!(script.arguments("NormalizeResponse")["Payload"]["body"], json!({"StopReason": "end_turn"}));
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_bedrock_error_has_a_documented_name_for_both_ways_of_calling() {
-    for (model_id, state, prefix) in
-        [("anthropic.claude-x", "InvokeModel", "Bedrock."), ("some.model", "Converse", "BedrockRuntime.")]
-    {
-        for (error, name, billed, attempts) in [
-            ("ThrottlingException", "ModelThrottled", false, 4),
-            ("ModelNotReadyException", "ModelThrottled", false, 4),
-            ("ServiceQuotaExceededException", "ModelThrottled", false, 1),
-            ("AccessDeniedException", "ModelAccessDenied", false, 1),
-            ("ResourceNotFoundException", "ModelNotFound", false, 1),
-            ("ValidationException", "ModelRejectedRequest", false, 1),
-            ("ModelTimeoutException", "ModelTimeout", true, 1),
-            ("ModelErrorException", "ModelUnavailable", true, 1),
-            ("InternalServerException", "ModelUnavailable", false, 4),
-            ("ServiceUnavailableException", "ModelUnavailable", false, 4),
-            ("SdkClientException", "ModelUnavailable", true, 1),
-        ] {
-            let script = router_well().fails(state, &format!("{prefix}{error}"));
-            let (execution, script) = run(MODEL_ROUTER, asks(model_id), script).await;
-            assert_eq!(execution.error.as_deref(), Some(name), "{prefix}{error}");
-            let cause = cause(&execution);
-            assert_eq!(
-                (cause["possiblyBilled"].as_bool(), cause["requestId"].as_str()),
-                (Some(billed), Some("request-1")),
-                "{error}"
-            );
-            let message = cause["message"].as_str().unwrap();
-            assert!(message.contains(error) && !message.contains("123456789012"), "{message}");
-            assert_eq!(script.states().iter().filter(|called| *called == state).count(), attempts, "{error}");
-        }
-        for (error, name) in
-            [("States.Timeout", "ModelTimeout"), ("States.DataLimitExceeded", "UnreadableModelResponse")]
-        {
-            let (execution, _) = run(MODEL_ROUTER, asks(model_id), router_well().fails(state, error)).await;
-            assert_eq!(
-                (execution.error.as_deref(), cause(&execution)["possiblyBilled"].as_bool()),
-                (Some(name), Some(true))
-            );
-        }
+async fn an_exact_count_takes_the_place_of_the_bound() {
+    for (count, bound) in [(9, 9), (4_000, 200)] {
+        let (execution, script) = run(RATE_LIMITER, request(), counted(count)).await;
+        assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+        let asked = script.arguments("CountTokens");
+        assert_eq!(asked["ModelId"], "anthropic.claude-sonnet-4-6");
+        assert_eq!(
+            asked["Input"],
+            json!({"Converse": {"Messages": [{"Role": "user", "Content": [{"Text": "Why?"}]}]}})
+        );
+        let compared = &script.arguments("Compare")["Payload"];
+        assert_eq!((&compared["inputBound"], &compared["mayCount"]), (&json!(bound), &json!(false)));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn formatters_that_refuse_or_fail_are_named_and_say_whether_the_model_ran() {
-    for (state, name, billed) in [
-        ("FormatRequest", "InvalidRequest", false),
-        ("FormatRequest", "UnsupportedModel", false),
-        ("NormalizeResponse", "UnreadableModelResponse", true),
-        ("NormalizeResponse", "InternalError", true),
+async fn whatever_keeps_the_input_from_being_counted_its_bound_holds() {
+    for (state, error) in [
+        ("FormatForCount", "Lambda.Unknown"),
+        ("CountTokens", "BedrockRuntime.ValidationException"),
+        ("CountTokens", "BedrockRuntime.AccessDeniedException"),
+        ("CountTokens", "States.Timeout"),
     ] {
-        let script = router_well().refuses(state, name, &json!({"message": "No.", "path": "there"}));
-        let execution = run(MODEL_ROUTER, asks("anthropic.claude-x"), script).await.0;
-        assert_eq!(execution.error.as_deref(), Some(name));
-        assert_eq!(
-            cause(&execution),
-            json!({"type": name, "message": "No.", "path": "there", "requestId": "request-1", "possiblyBilled": billed})
-        );
-    }
-    for (state, name, billed) in
-        [("FormatRequest", "SentryUnavailable", false), ("NormalizeResponse", "InternalError", true)]
-    {
-        let execution =
-            run(MODEL_ROUTER, asks("anthropic.claude-x"), router_well().fails(state, "Runtime.ExitError"))
-                .await
-                .0;
-        assert_eq!(
-            (execution.error.as_deref(), cause(&execution)["possiblyBilled"].as_bool()),
-            (Some(name), Some(billed))
-        );
+        let (execution, script) = run(RATE_LIMITER, request(), counted(9).fails(state, error)).await;
+        assert_eq!(execution.status, Status::Succeeded, "{state} {error}");
+        let compared = &script.arguments("Compare")["Payload"];
+        assert_eq!((&compared["inputBound"], &compared["mayCount"]), (&json!(200), &json!(false)));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nonsense_for_a_router_is_left_to_the_formatter() {
-    for input in [json!({}), json!({"modelId": 5}), json!([]), json!("text"), Value::Null] {
-        let script = router_well().refuses(
-            "FormatRequest",
-            "InvalidRequest",
-            &json!({"message": "No.", "path": "modelId"}),
-        );
-        let execution = run(MODEL_ROUTER, input.clone(), script).await.0;
-        assert_eq!(execution.error.as_deref(), Some("InvalidRequest"), "{input} {execution:?}");
-    }
+async fn another_model_takes_over_and_the_answer_says_so() {
+    let tried = json!([{"modelId": "us.anthropic.claude-sonnet-4-6", "budget": "anthropic.claude-sonnet-4-6", "dimension": "output"}]);
+    let fallback = json!({"verdict": "fallback", "modelId": "amazon.nova-lite-v1:0", "tried": tried});
+    let mut admit = admitted();
+    admit["notes"] = json!({"fallback": {"tried": tried}});
+    let script = well().reply("Compare", [function(&fallback), function(&admit)]);
+    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+    let validated = &script.arguments("ValidateRequest")["Payload"];
+    assert_eq!(validated["fallbackModelId"], "amazon.nova-lite-v1:0");
+    assert_eq!(validated["request"]["prompt"], request()["prompt"]);
+    let compared = &script.arguments("Compare")["Payload"];
+    assert_eq!((&compared["tried"], &compared["again"]), (&tried, &json!(true)));
+    let answer = execution.output.unwrap();
+    assert_eq!(answer["requestedModelId"], "us.anthropic.claude-sonnet-4-6");
+    assert_eq!(answer["fallback"]["tried"], tried);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_is_claimed_once_and_given_back_by_settle() {
+    let mut validated = json!({"modelId": "amazon.nova-lite-v1:0", "family": "amazon.nova-lite-v1:0", "prompt": request()["prompt"], "inference": {},
+        "inputBound": 200, "mayCount": false, "usageIds": []});
+    validated["tenant"] = json!("acme");
+    validated["idempotencyKey"] = json!("k-1");
+    let wait = json!({"verdict": "wait", "waitSeconds": 1});
+    let script = well()
+        .function("ValidateRequest", validated)
+        .reply("Compare", [function(&wait), function(&admitted())]);
+    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+    assert_eq!(script.arguments("Compare")["Payload"]["again"], true);
+    let claim = &script.arguments("Settle")["Payload"]["claim"];
+    assert_eq!((&claim["key"], &claim["tenant"]), (&json!("k-1"), &json!("acme")));
 }

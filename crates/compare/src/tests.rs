@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
-use sentry_core::ledger::{Counters, ItemKey, Outcome, Update};
+use sentry_core::ledger::{Counters, ItemKey, Update};
 use serde_json::json;
 
 /// A ledger in memory that counts its writes.
@@ -10,10 +10,34 @@ use serde_json::json;
 struct Memory {
     items: Mutex<BTreeMap<ItemKey, Counters>>,
     writes: Mutex<usize>,
+    reads: Mutex<usize>,
+    transactions: Mutex<usize>,
     down: bool,
 }
 
+impl Memory {
+    fn of(&self, item: &ItemKey) -> Counters {
+        self.items.lock().unwrap().get(item).cloned().unwrap_or_default()
+    }
+}
+
 impl WriteLedger for Memory {
+    async fn read(&self, items: &[ItemKey]) -> Option<Vec<Counters>> {
+        *self.reads.lock().unwrap() += 1;
+        Some(items.iter().map(|item| self.of(item)).collect())
+    }
+
+    async fn transact(&self, updates: &[(ItemKey, Update)]) -> Outcome {
+        *self.transactions.lock().unwrap() += 1;
+        let mut items = self.items.lock().unwrap();
+        let before = |item: &ItemKey| items.get(item).cloned().unwrap_or_default();
+        let after: Option<Vec<_>> =
+            updates.iter().map(|(item, update)| Some((item.clone(), update.apply(&before(item))?))).collect();
+        let Some(after) = after else { return Outcome::NotMoved };
+        items.extend(after);
+        Outcome::Moved
+    }
+
     async fn write(&self, item: &ItemKey, update: &Update) -> Outcome {
         *self.writes.lock().unwrap() += 1;
         if self.down {
@@ -41,17 +65,22 @@ fn event(max_tokens: Option<u64>) -> Value {
     json!({
         "requestId": "r-1",
         "startTime": "2026-11-23T12:00:00Z",
+        "modelId": "a.b",
         "inputBound": 100,
+        "mayCount": false,
         "maxTokens": max_tokens,
         "limits": {
             "budgets": [{
                 "key": "a.b", "itemId": "default", "limit": {"input": 1_000, "output": 1_000},
-                "minMaxTokens": 64, "onShortage": "shrink", "warnAtPercent": [80]
+                "minMaxTokens": 64, "onShortage": "shrink", "warnAtPercent": [80], "countsExternal": true
             }],
+            "family": "a.b",
             "defaultMaxTokens": 300
         },
-        "usage": {"available": true, "input": 0, "output": 0},
-        "waitedSeconds": 0
+        "usage": {"available": true, "inputTokens": 0, "outputTokens": 0},
+        "waitedSeconds": 0,
+        "tried": [],
+        "again": false
     })
 }
 
@@ -105,7 +134,7 @@ async fn a_request_waits_for_those_in_flight_and_then_takes_what_is_left() {
 #[tokio::test]
 async fn a_spent_budget_refuses_at_once_with_the_numbers() {
     let ledger = Memory::default();
-    let spent = with(event(Some(400)), &[("/usage/output", json!(990))]);
+    let spent = with(event(Some(400)), &[("/usage/outputTokens", json!(990))]);
     let answer = handle(spent, &ledger).await.unwrap();
     assert_eq!(answer["error"], "BudgetExceeded");
     let cause = &answer["cause"];
@@ -122,7 +151,8 @@ async fn a_spent_budget_refuses_at_once_with_the_numbers() {
 #[tokio::test]
 async fn what_bypassed_the_sentry_counts_from_the_first_request_on() {
     let ledger = Memory::default();
-    let answer = handle(with(event(Some(200)), &[("/usage/input", json!(500))]), &ledger).await.unwrap();
+    let answer =
+        handle(with(event(Some(200)), &[("/usage/inputTokens", json!(500))]), &ledger).await.unwrap();
     assert_eq!(answer["verdict"], "admit");
     assert_eq!(
         answer["budget"]["input"],
@@ -130,7 +160,7 @@ async fn what_bypassed_the_sentry_counts_from_the_first_request_on() {
     );
     // Known now: the next request pays for no second write.
     let before = ledger.writes();
-    handle(with(event(Some(200)), &[("/usage/input", json!(500))]), &ledger).await.unwrap();
+    handle(with(event(Some(200)), &[("/usage/inputTokens", json!(500))]), &ledger).await.unwrap();
     assert_eq!(ledger.writes(), before + 1);
 }
 

@@ -1,12 +1,14 @@
-//! The limits that apply to a request: the model's own, its family's, or the default.
+//! The limits that apply to a request: the tenant's, the model's (its own, its family's or the
+//! default) and the account's.
 //!
 //! Fails closed: a table that cannot be read, a missing limit and a malformed item admit
 //! nobody.
 
 use sentry_aws::{Connection, LimitsTable, ReadLimits, required_variable};
-use sentry_core::error::SentryError;
-use sentry_core::limit::{alias, candidate_items, resolve};
+use sentry_core::error::{ErrorName, SentryError};
+use sentry_core::limit::Lookup;
 use sentry_core::model::ModelId;
+use sentry_core::month::parse_time;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,6 +19,9 @@ pub const NAME: &str = "limit-lookup";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Event {
     model_id: String,
+    #[serde(default)]
+    tenant: Option<String>,
+    start_time: String,
 }
 
 /// The table that the environment names.
@@ -32,14 +37,18 @@ pub async fn prepare() -> Result<LimitsTable, SentryError> {
 /// # Errors
 /// `LimitNotConfigured`, `UnsupportedModel` for an opaque id without an alias, `SentryUnavailable`.
 pub async fn handle(event: Value, table: &impl ReadLimits) -> Result<Value, SentryError> {
-    let Event { model_id } = sentry_lambda::read(&event)?;
+    let Event { model_id, tenant, start_time } = sentry_lambda::read(&event)?;
+    let at = parse_time(&start_time).map_err(|error| {
+        SentryError::new(ErrorName::InternalError, error.to_string()).with("path", "startTime")
+    })?;
     let model = ModelId::parse(&model_id)?;
-    let mut items = table.read(&candidate_items(&model)).await?;
-    let target = alias(&model, &items)?;
+    let lookup = Lookup { model: &model, tenant: tenant.as_deref(), at };
+    let mut items = table.read(&lookup.keys()).await?;
+    let target = lookup.target(&items)?;
     if let Some(target) = &target {
-        items.extend(table.read(&candidate_items(target)).await?);
+        items.extend(table.read(&lookup.keys_of_target(target)).await?);
     }
-    Ok(json!(resolve(&model, target.as_ref(), &items)?))
+    Ok(json!(lookup.resolve(target.as_ref(), &items)?))
 }
 
 #[cfg(test)]

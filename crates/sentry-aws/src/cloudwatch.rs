@@ -6,10 +6,13 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, 
 use aws_smithy_types::DateTime;
 use sentry_core::error::{ErrorName, SentryError};
 
-use crate::{Connection, MetricQuery, SumMetrics};
+use crate::usage;
+use crate::{Connection, ListMetrics, MetricQuery, SumMetrics};
 
 /// The most queries that one GetMetricData takes.
 const QUERIES_PER_CALL: usize = 500;
+
+const NAMESPACE: &str = "AWS/Bedrock";
 
 /// The namespace `AWS/Bedrock`.
 #[derive(Debug, Clone)]
@@ -71,10 +74,30 @@ impl SumMetrics for BedrockMetrics {
     }
 }
 
+impl ListMetrics for BedrockMetrics {
+    async fn list(&self) -> Result<Vec<MetricQuery>, SentryError> {
+        let mut pages = self.client.list_metrics().namespace(NAMESPACE).into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| unavailable(&DisplayErrorContext(&error).to_string()))?;
+            for metric in page.metrics() {
+                let name = usage::METRICS.iter().find(|name| Some(**name) == metric.metric_name());
+                // With more dimensions the same tokens are counted once more.
+                if let (Some(name), [dimension]) = (name, metric.dimensions())
+                    && let (Some("ModelId"), Some(id)) = (dimension.name(), dimension.value())
+                {
+                    found.push(MetricQuery { metric: name, model_id: id.to_owned() });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
 fn metric(index: usize, query: &MetricQuery, period_seconds: i32) -> MetricDataQuery {
     let dimension = Dimension::builder().name("ModelId").value(&query.model_id).build();
     let metric =
-        Metric::builder().namespace("AWS/Bedrock").metric_name(query.metric).dimensions(dimension).build();
+        Metric::builder().namespace(NAMESPACE).metric_name(query.metric).dimensions(dimension).build();
     let stat = MetricStat::builder().metric(metric).period(period_seconds).stat("Sum").build();
     MetricDataQuery::builder().id(format!("q{index}")).metric_stat(stat).return_data(true).build()
 }

@@ -1,7 +1,7 @@
 //! The ledger table: translates an [`Update`] to one `UpdateItem`.
 //!
 //! The SDK's retries are off: after a timeout nobody knows whether a write happened, and a
-//! second one would count twice. Only a throttled write, which did not happen, is repeated.
+//! second one would count twice. Only a write that certainly did not happen is repeated.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,17 +10,30 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use sentry_core::error::{ErrorName, SentryError};
 use sentry_core::ledger::{Condition, Counters, ItemKey, Outcome, Update};
+use sentry_core::month::Period;
 
-use crate::{Connection, WriteLedger};
+use crate::{Connection, ScanLedger, WriteLedger};
 
 /// Repetitions of a throttled write.
 const THROTTLED_ATTEMPTS: u32 = 4;
 /// Errors with which DynamoDB says that it did not write.
-const THROTTLED: [&str; 3] =
-    ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"];
+const THROTTLED: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TransactionConflictException",
+];
+/// The same as the reasons of a transaction that was cancelled.
+const CANCELLED: [&str; 3] = ["ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"];
+/// The most items of one BatchGetItem.
+const ITEMS_PER_READ: usize = 100;
 
 /// The ledger in DynamoDB, key `budget`.
 #[derive(Debug, Clone)]
@@ -48,7 +61,7 @@ impl LedgerTable {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("budget", AttributeValue::S(item.as_str().to_owned()))
+            .key("budget", key(item))
             .update_expression(&expressions.update)
             .set_condition_expression(expressions.condition.clone())
             .set_expression_attribute_names(Some(expressions.names.clone()))
@@ -87,11 +100,125 @@ impl WriteLedger for LedgerTable {
                         tracing::error!(item = item.as_str(), reason, "ledger write without an outcome");
                         return Outcome::Unknown;
                     }
-                    tokio::time::sleep(Duration::from_millis(20 << attempt)).await;
+                    pause(attempt).await;
                 }
             }
         }
     }
+
+    async fn read(&self, items: &[ItemKey]) -> Option<Vec<Counters>> {
+        let mut found = HashMap::new();
+        for chunk in items.chunks(ITEMS_PER_READ) {
+            let keys = chunk.iter().map(|item| HashMap::from([("budget".to_owned(), key(item))])).collect();
+            let request =
+                KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok()?;
+            let mut left = HashMap::from([(self.table.clone(), request)]);
+            let mut attempt = 0;
+            while !left.is_empty() {
+                if attempt > 0 {
+                    pause(attempt).await;
+                }
+                attempt += 1;
+                if attempt > THROTTLED_ATTEMPTS {
+                    return None;
+                }
+                let answer = self.client.batch_get_item().set_request_items(Some(left)).send().await;
+                let answer = answer.map_err(|error| log(&DisplayErrorContext(&error).to_string())).ok()?;
+                for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                    if let Some(AttributeValue::S(key)) = item.get("budget") {
+                        found.insert(key.clone(), counters(Some(item)));
+                    }
+                }
+                left = answer.unprocessed_keys.unwrap_or_default();
+            }
+        }
+        Some(items.iter().map(|item| found.remove(item.as_str()).unwrap_or_default()).collect())
+    }
+
+    async fn transact(&self, updates: &[(ItemKey, Update)]) -> Outcome {
+        let mut writes = Vec::with_capacity(updates.len());
+        for (item, update) in updates {
+            let expressions = Expressions::of(update);
+            let write = aws_sdk_dynamodb::types::Update::builder()
+                .table_name(&self.table)
+                .key("budget", key(item))
+                .update_expression(&expressions.update)
+                .set_condition_expression(expressions.condition)
+                .set_expression_attribute_names(Some(expressions.names))
+                .set_expression_attribute_values(
+                    (!expressions.values.is_empty()).then_some(expressions.values),
+                )
+                .build();
+            match write {
+                Ok(write) => writes.push(TransactWriteItem::builder().update(write).build()),
+                Err(_) => return Outcome::Unknown,
+            }
+        }
+        for attempt in 1..=THROTTLED_ATTEMPTS {
+            let answer =
+                self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            let Err(error) = answer else { return Outcome::Moved };
+            let throttled = error.code().is_some_and(|code| THROTTLED.contains(&code));
+            match error.into_service_error() {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                    let again = |code: Option<&str>| code.is_some_and(|code| CANCELLED.contains(&code));
+                    if !cancelled.cancellation_reasons().iter().any(|reason| again(reason.code())) {
+                        return Outcome::NotMoved;
+                    }
+                }
+                error if !throttled => {
+                    log(&DisplayErrorContext(&error).to_string());
+                    return Outcome::Unknown;
+                }
+                _ => {}
+            }
+            pause(attempt).await;
+        }
+        Outcome::NotMoved
+    }
+}
+
+impl ScanLedger for LedgerTable {
+    async fn scan(&self, periods: &[Period]) -> Result<Vec<(ItemKey, Counters)>, SentryError> {
+        let mut scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        scan = scan.expression_attribute_names("#budget", "budget");
+        let mut filters = Vec::new();
+        for (index, period) in periods.iter().enumerate() {
+            filters.push(format!("begins_with(#budget, :p{index})"));
+            scan = scan
+                .expression_attribute_values(format!(":p{index}"), AttributeValue::S(format!("{period}/")));
+        }
+        let mut pages = scan.filter_expression(filters.join(" OR ")).into_paginator().send();
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                log(&DisplayErrorContext(&error).to_string());
+                SentryError::new(
+                    ErrorName::SentryUnavailable,
+                    "The ledger cannot be read at the moment. The next run makes up for this one.",
+                )
+            })?;
+            for item in page.items.unwrap_or_default() {
+                if let Some(AttributeValue::S(key)) = item.get("budget") {
+                    items.push((ItemKey::from_table(key.clone()), counters(Some(item))));
+                }
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn key(item: &ItemKey) -> AttributeValue {
+    AttributeValue::S(item.as_str().to_owned())
+}
+
+/// Longer from one attempt to the next.
+async fn pause(attempt: u32) {
+    tokio::time::sleep(Duration::from_millis(20 << attempt)).await;
+}
+
+fn log(reason: &str) {
+    tracing::error!(reason, "the ledger does not answer");
 }
 
 fn counters(item: Option<HashMap<String, AttributeValue>>) -> Counters {

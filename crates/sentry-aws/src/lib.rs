@@ -11,6 +11,8 @@ mod ledger_table;
 #[cfg(feature = "dynamodb")]
 mod limits_table;
 mod stores;
+#[cfg(feature = "cloudwatch")]
+mod usage;
 
 pub use clients::{Connection, required_variable};
 #[cfg(feature = "cloudwatch")]
@@ -19,4 +21,6 @@ pub use cloudwatch::BedrockMetrics;
 pub use ledger_table::LedgerTable;
 #[cfg(feature = "dynamodb")]
 pub use limits_table::LimitsTable;
-pub use stores::{MetricQuery, ReadLimits, SumMetrics, WriteLedger};
+pub use stores::{ListMetrics, MetricQuery, ReadLimits, ScanLedger, ScanLimits, SumMetrics, WriteLedger};
+#[cfg(feature = "cloudwatch")]
+pub use usage::{DAY, MINUTE, UsageQueries, sum_usage};

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use sentry_core::error::{ErrorName, SentryError};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
-use crate::{Connection, ReadLimits};
+use crate::{Connection, ReadLimits, ScanLimits};
 
 /// Rounds of asking again for keys that DynamoDB left out under load.
 const ROUNDS: u32 = 4;
@@ -54,10 +54,9 @@ impl ReadLimits for LimitsTable {
                 .await
                 .map_err(|error| unreachable_limits(&DisplayErrorContext(&error).to_string()))?;
             for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                let item: Map<String, Value> =
-                    item.into_iter().map(|(name, value)| (name, json(value))).collect();
-                if let Some(Value::String(key)) = item.get("modelId") {
-                    found.insert(key.clone(), Value::Object(item));
+                let item = document(item);
+                if let Some(key) = item.get("modelId").and_then(Value::as_str) {
+                    found.insert(key.to_owned(), item.clone());
                 }
             }
             wanted = answer
@@ -72,6 +71,23 @@ impl ReadLimits for LimitsTable {
         }
         Err(unreachable_limits("DynamoDB keeps leaving keys unread"))
     }
+}
+
+impl ScanLimits for LimitsTable {
+    async fn scan(&self) -> Result<Vec<Value>, SentryError> {
+        let mut pages = self.client.scan().table_name(&self.table).into_paginator().send();
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| unreachable_limits(&DisplayErrorContext(&error).to_string()))?;
+            items.extend(page.items.unwrap_or_default().into_iter().map(document));
+        }
+        Ok(items)
+    }
+}
+
+/// An item as a JSON document.
+fn document(item: HashMap<String, AttributeValue>) -> Value {
+    Value::Object(item.into_iter().map(|(name, value)| (name, json(value))).collect())
 }
 
 fn unreachable_limits(reason: &str) -> SentryError {

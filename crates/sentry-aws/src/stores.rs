@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use sentry_core::error::SentryError;
-use sentry_core::ledger::{ItemKey, Outcome, Update};
+use sentry_core::ledger::{Counters, ItemKey, Outcome, Update};
+use sentry_core::month::Period;
 use serde_json::Value;
 
 /// Reads limit items.
@@ -16,10 +17,37 @@ pub trait ReadLimits: Send + Sync {
     ) -> impl Future<Output = Result<BTreeMap<String, Value>, SentryError>> + Send;
 }
 
+/// Reads every limit item.
+pub trait ScanLimits: Send + Sync {
+    /// All items, in no order.
+    fn scan(&self) -> impl Future<Output = Result<Vec<Value>, SentryError>> + Send;
+}
+
 /// Writes to the ledger.
 pub trait WriteLedger: Send + Sync {
     /// One conditional write. It is never repeated when its outcome is unknown.
     fn write(&self, item: &ItemKey, update: &Update) -> impl Future<Output = Outcome> + Send;
+
+    /// Reads items as they stand now; `None` when the table does not answer.
+    fn read(&self, items: &[ItemKey]) -> impl Future<Output = Option<Vec<Counters>>> + Send;
+
+    /// All of these writes or none: [`Outcome::Moved`], [`Outcome::NotMoved`] or [`Outcome::Unknown`].
+    fn transact(&self, updates: &[(ItemKey, Update)]) -> impl Future<Output = Outcome> + Send;
+}
+
+/// Reads the ledger as a whole.
+pub trait ScanLedger: Send + Sync {
+    /// The items of these periods, in no order.
+    fn scan(
+        &self,
+        periods: &[Period],
+    ) -> impl Future<Output = Result<Vec<(ItemKey, Counters)>, SentryError>> + Send;
+}
+
+/// Finds out which models are in use.
+pub trait ListMetrics: Send + Sync {
+    /// The metrics that CloudWatch has had data of within two weeks.
+    fn list(&self) -> impl Future<Output = Result<Vec<MetricQuery>, SentryError>> + Send;
 }
 
 /// Sums Bedrock's metrics.

@@ -35,6 +35,8 @@ error_names! {
     BudgetExceeded,
     /// The budget is held by requests in flight, and waiting did not help.
     BudgetBusy,
+    /// A request with the same `idempotencyKey` is in flight.
+    RequestInProgress,
     /// No limit item applies, or the one that does is malformed.
     LimitNotConfigured,
     /// The ledger or the limits cannot be reached: the sentry fails closed.

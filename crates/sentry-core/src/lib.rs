@@ -8,5 +8,7 @@ pub mod error;
 pub mod ledger;
 pub mod limit;
 pub mod model;
+pub mod money;
 pub mod month;
+pub mod price;
 pub mod request;

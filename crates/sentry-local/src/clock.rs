@@ -56,6 +56,12 @@ impl Clock {
         Ok(Self { offset })
     }
 
+    /// How far it is moved.
+    #[must_use]
+    pub fn offset_seconds(self) -> i64 {
+        self.offset.num_seconds()
+    }
+
     /// What time it is on the host.
     #[must_use]
     pub fn now(self) -> DateTime<Utc> {

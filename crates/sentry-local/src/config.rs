@@ -95,6 +95,15 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// After how long reconcile takes it that CloudWatch shows everything: as on AWS, or later
+    /// where the host's CloudWatch lags more.
+    #[must_use]
+    pub fn metric_settling(&self) -> TimeDelta {
+        TimeDelta::seconds(reconcile::DEFAULT_METRIC_LAG).max(self.metric_lag + TimeDelta::minutes(1))
+    }
+}
+
 /// The limit that holds when nobody wrote one.
 #[must_use]
 pub fn default_limits() -> Vec<Value> {

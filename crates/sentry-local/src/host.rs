@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -12,7 +14,7 @@ use crate::cloudwatch::{CloudWatch, CloudWatchConfig};
 use crate::config::{Config, StartError};
 use crate::events::EventStore;
 use crate::faults::Faults;
-use crate::functions::Functions;
+use crate::functions::{Failure, Functions};
 use crate::models::Models;
 use crate::output;
 use crate::reply::mix;
@@ -24,6 +26,8 @@ use crate::workflows::{Finished, Refusal, Workflows};
 const EVENTS: usize = 1_000;
 /// Connections that wait to be taken; the system allows fewer where it is set so.
 const BACKLOG: u32 = 4_096;
+/// How often the ledger is reconciled.
+const RECONCILE_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 /// How long requests in flight may take when the host ends.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -35,6 +39,7 @@ pub struct Host {
     services: Arc<Services>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+    schedule: JoinHandle<()>,
 }
 
 /// Starts everything and serves it.
@@ -92,7 +97,19 @@ pub async fn start(config: Config) -> Result<Host, StartError> {
         // It ends only when it is told to: failed connections are the clients' affair.
         let _ = axum::serve(without_delay(listener), router).with_graceful_shutdown(stopped).await;
     });
-    Ok(Host { addr, services, stop, serving })
+    let schedule = tokio::spawn(schedule(Arc::clone(&services)));
+    Ok(Host { addr, services, stop, serving, schedule })
+}
+
+/// Calls reconcile as the schedule of the template does.
+async fn schedule(services: Arc<Services>) {
+    loop {
+        tokio::time::sleep(RECONCILE_EVERY).await;
+        let event = json!({"time": services.clock.now().to_rfc3339_opts(SecondsFormat::Secs, true)});
+        if let Err(failure) = services.functions.invoke(reconcile::NAME, event).await {
+            output::note(&format!("reconcile failed: {}", failure.document()));
+        }
+    }
 }
 
 /// Listens with a queue that takes a burst of connections.
@@ -152,15 +169,23 @@ impl Host {
         &self.services.faults
     }
 
-    /// What the models have billed: the ground truth.
+    /// What the models have billed, the ground truth, and how many calls of each kind there were.
     #[must_use]
-    pub fn usage(&self) -> serde_json::Value {
-        self.services.models.usage()
+    pub fn usage(&self) -> Value {
+        self.services.usage()
+    }
+
+    /// Calls a function and waits for it.
+    ///
+    /// # Errors
+    /// It fails, or does not run.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Failure> {
+        self.services.functions.invoke(function, event).await
     }
 
     /// The notices that were sent.
     #[must_use]
-    pub fn events(&self) -> serde_json::Value {
+    pub fn events(&self) -> Value {
         self.services.events.list()
     }
 
@@ -173,6 +198,8 @@ impl Host {
     /// Ends everything: requests in flight get a moment, child processes are gone afterwards.
     pub async fn shutdown(self) {
         let _ = self.stop.send(());
+        self.schedule.abort();
+        let _ = self.schedule.await;
         let mut serving = self.serving;
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             serving.abort();

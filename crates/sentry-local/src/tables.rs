@@ -3,9 +3,10 @@
 //! The emulator blocks while it works, and SQLite does one thing at a time anyway. So it has its
 //! own thread behind a loopback listener, and the host passes requests on, after the faults.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub struct Tables {
     forwarder: Forwarder,
     permits: Semaphore,
     faults: Arc<Faults>,
+    calls: Mutex<BTreeMap<String, u64>>,
     emulator: Option<Emulator>,
 }
 
@@ -56,7 +58,8 @@ impl Tables {
         };
         let forwarder = Forwarder::new(&endpoint, TIMEOUT)
             .map_err(|reason| StartError::Endpoint(format!("--dynamodb: {reason}")))?;
-        let tables = Self { forwarder, permits: Semaphore::new(AT_ONCE), faults, emulator };
+        let tables =
+            Self { forwarder, permits: Semaphore::new(AT_ONCE), faults, calls: Mutex::default(), emulator };
         tables.create(LIMITS_TABLE, "modelId").await?;
         tables.create(LEDGER_TABLE, "budget").await?;
         for item in &config.limits {
@@ -68,6 +71,7 @@ impl Tables {
     /// Passes an operation on, unless a fault strikes it.
     pub async fn handle(&self, target: &str, headers: &HeaderMap, body: Vec<u8>) -> Reply {
         let operation = target.rsplit('.').next().unwrap_or_default();
+        self.count(operation);
         let fault = self.faults.take("dynamodb", operation);
         if let Some(fault) = fault.as_ref().filter(|fault| !fault.lost_reply) {
             return refuse(fault.status, fault.name, fault.message);
@@ -75,6 +79,17 @@ impl Tables {
         let mut reply = self.forward(headers, body).await;
         reply.lost = fault.is_some();
         reply
+    }
+
+    fn count(&self, operation: &str) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(operation.to_owned()).or_default() += 1;
+    }
+
+    /// How many calls there were of each operation.
+    #[must_use]
+    pub fn calls(&self) -> Value {
+        json!(*self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Stops the emulator, after what it is doing.

@@ -1,6 +1,7 @@
 //! What became of the model call, and what it used.
 
 use sentry_core::limit::Amounts;
+use sentry_core::money::TokenUsage;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,20 +21,9 @@ pub struct Outcome {
 /// What is known to have been used.
 #[derive(Debug)]
 pub struct Used {
-    pub amounts: Amounts,
+    pub tokens: TokenUsage,
     /// The usage as the caller sees it.
     pub document: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    input_tokens: u64,
-    output_tokens: u64,
-    #[serde(default)]
-    cache_read_input_tokens: u64,
-    #[serde(default)]
-    cache_write_input_tokens: u64,
 }
 
 impl Outcome {
@@ -55,20 +45,13 @@ impl Outcome {
         }
         let possibly_billed = self.cause.as_ref().and_then(|cause| cause.get("possiblyBilled"));
         (possibly_billed == Some(&Value::Bool(false)))
-            .then(|| Used { amounts: Amounts::default(), document: None })
+            .then(|| Used { tokens: TokenUsage::default(), document: None })
     }
 
     fn reported(&self) -> Option<Used> {
         let document = self.answer.as_ref()?.get("usage")?;
-        let usage = Usage::deserialize(document).ok()?;
-        let input = usage
-            .input_tokens
-            .checked_add(usage.cache_read_input_tokens)?
-            .checked_add(usage.cache_write_input_tokens)?;
-        Some(Used {
-            amounts: Amounts { input, output: usage.output_tokens },
-            document: Some(document.clone()),
-        })
+        let tokens = TokenUsage::deserialize(document).ok()?;
+        Some(Used { tokens, document: Some(document.clone()) })
     }
 }
 

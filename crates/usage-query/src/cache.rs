@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sentry_core::limit::Amounts;
+use sentry_core::money::TokenUsage;
 
 /// Entries before those of other months and families are dropped.
 const CAPACITY: usize = 1_000;
@@ -19,8 +19,8 @@ pub struct Cache {
 /// One family's month. Locked during a query, so that concurrent requests share one.
 #[derive(Debug, Default)]
 pub struct Slot {
-    usage: Option<(Instant, Amounts)>,
-    closed: Option<(i64, i64, Amounts)>,
+    usage: Option<(Instant, TokenUsage)>,
+    closed: Option<(i64, i64, TokenUsage)>,
 }
 
 impl Cache {
@@ -38,20 +38,20 @@ impl Cache {
 }
 
 impl Slot {
-    pub fn fresh(&self, cache: &Cache) -> Option<Amounts> {
+    pub fn fresh(&self, cache: &Cache) -> Option<TokenUsage> {
         self.usage.filter(|(read, _)| read.elapsed() < cache.keep).map(|(_, usage)| usage)
     }
 
-    pub fn keep(&mut self, usage: Amounts) {
+    pub fn keep(&mut self, usage: TokenUsage) {
         self.usage = Some((Instant::now(), usage));
     }
 
-    pub fn closed_days(&self, start: i64, end: i64) -> Option<Amounts> {
+    pub fn closed_days(&self, start: i64, end: i64) -> Option<TokenUsage> {
         self.closed.filter(|closed| (closed.0, closed.1) == (start, end)).map(|closed| closed.2)
     }
 
-    pub fn keep_closed_days(&mut self, start: i64, end: i64, amounts: Amounts) -> Amounts {
-        self.closed = Some((start, end, amounts));
-        amounts
+    pub fn keep_closed_days(&mut self, start: i64, end: i64, usage: TokenUsage) -> TokenUsage {
+        self.closed = Some((start, end, usage));
+        usage
     }
 }

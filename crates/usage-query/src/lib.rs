@@ -9,9 +9,9 @@ mod plan;
 
 use std::time::Duration;
 
-use sentry_aws::{BedrockMetrics, Connection, SumMetrics};
+use sentry_aws::{BedrockMetrics, Connection, DAY, MINUTE, SumMetrics, UsageQueries, sum_usage};
 use sentry_core::error::{ErrorName, SentryError};
-use sentry_core::limit::Amounts;
+use sentry_core::money::TokenUsage;
 use sentry_core::month::{MonthRange, parse_time};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ pub async fn prepare() -> Result<Context<BedrockMetrics>, SentryError> {
     Ok(Context::new(BedrockMetrics::new(&Connection::from_env().await), keep))
 }
 
-/// Input (cached input included) and output of all ids of a family since the month began.
+/// Tokens, by how they are billed, of all ids of a family since the month began.
 ///
 /// # Errors
 /// `UsageUnavailable` when CloudWatch does not answer.
@@ -75,34 +75,42 @@ pub async fn handle<M: SumMetrics>(event: Value, context: &Context<M>) -> Result
                 .with("path", format!("range.{field}"))
         })
     };
-    let plan = Plan::new(&model_ids, time(&range.start, "start")?, time(&range.now, "now")?);
-    let slot = context.cache.slot(&plan.key());
+    let start = time(&range.start, "start")?;
+    let plan = Plan::new(start, time(&range.now, "now")?);
+    let queries = UsageQueries::of_ids(&model_ids);
+    let slot = context.cache.slot(&format!("{} {}", start.timestamp(), model_ids.join(" ")));
     let mut slot = slot.lock().await;
     if let Some(usage) = slot.fresh(&context.cache) {
         return Ok(document(usage, &range.now));
     }
-    let mut usage = Amounts::default();
+    let mut usage = TokenUsage::default();
     if let Some((start, end)) = plan.closed_days() {
         // Closed days change no more: one query for a day's worth of requests.
         let closed = match slot.closed_days(start, end) {
-            Some(amounts) => amounts,
+            Some(usage) => usage,
             None => {
-                let sums = context.metrics.sum(&plan.queries, start, end, plan::DAY).await?;
-                slot.keep_closed_days(start, end, plan.total(&sums))
+                let closed = sum_usage(&context.metrics, &queries, start, end, DAY).await?;
+                slot.keep_closed_days(start, end, closed)
             }
         };
-        usage = plan::plus(usage, closed);
+        usage = usage.plus(&closed);
     }
     if let Some((start, end)) = plan.current_day() {
-        let sums = context.metrics.sum(&plan.queries, start, end, plan::MINUTE).await?;
-        usage = plan::plus(usage, plan.total(&sums));
+        usage = usage.plus(&sum_usage(&context.metrics, &queries, start, end, MINUTE).await?);
     }
     slot.keep(usage);
     Ok(document(usage, &range.now))
 }
 
-fn document(usage: Amounts, as_of: &str) -> Value {
-    json!({"available": true, "input": usage.input, "output": usage.output, "asOf": as_of})
+fn document(usage: TokenUsage, as_of: &str) -> Value {
+    json!({
+        "available": true,
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+        "cacheReadInputTokens": usage.cache_read_input_tokens,
+        "cacheWriteInputTokens": usage.cache_write_input_tokens,
+        "asOf": as_of,
+    })
 }
 
 #[cfg(test)]

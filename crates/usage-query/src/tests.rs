@@ -52,8 +52,11 @@ async fn closed_days_are_read_by_the_day_and_today_by_the_minute() {
         (seconds("2026-10-01T00:00:00Z"), seconds("2026-10-31T00:00:00Z"), seconds("2026-11-01T00:00:00Z"));
     assert_eq!(*context.metrics.asked.lock().unwrap(), [(month, today, DAY), (today, end, MINUTE)]);
     // Two ids, two intervals; cache reads and writes count as input.
-    assert_eq!(usage["input"], 4 * 123);
-    assert_eq!(usage["output"], 4 * 7);
+    assert_eq!((&usage["inputTokens"], &usage["outputTokens"]), (&json!(4 * 100), &json!(4 * 7)));
+    assert_eq!(
+        (&usage["cacheReadInputTokens"], &usage["cacheWriteInputTokens"]),
+        (&json!(4 * 20), &json!(4 * 3))
+    );
     assert_eq!(usage["available"], true);
 }
 
@@ -95,5 +98,3 @@ async fn a_failure_is_named_and_not_kept() {
     }
     assert_eq!(context.metrics.asked.lock().unwrap().len(), 2);
 }
-
-use plan::{DAY, MINUTE};

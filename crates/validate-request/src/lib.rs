@@ -5,15 +5,22 @@ use sentry_core::error::SentryError;
 use sentry_core::model::ModelId;
 use sentry_core::request::Request;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The function's name.
 pub const NAME: &str = "validate-request";
 
+/// The fields of a checked request that make up the request document.
+const DOCUMENT: [&str; 5] = ["prompt", "inference", "tags", "tenant", "idempotencyKey"];
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Event {
+    /// The caller's document, or what this function made of it before.
     request: Value,
+    /// The model to use instead: the budget of the one before is spent.
+    #[serde(default)]
+    fallback_model_id: Option<String>,
 }
 
 /// Checks a request and adds what the later steps need of it.
@@ -21,7 +28,10 @@ struct Event {
 /// # Errors
 /// `InvalidRequest` with a path, `UnsupportedModel`, `RequestTooLarge`.
 pub async fn handle(event: Value) -> Result<Value, SentryError> {
-    let Event { request } = sentry_lambda::read(&event)?;
+    let Event { mut request, fallback_model_id } = sentry_lambda::read(&event)?;
+    if let Some(model_id) = fallback_model_id {
+        request = with_model(&request, model_id);
+    }
     let request = Request::parse(&request)?;
     let model = ModelId::parse(&request.model_id)?;
     Ok(json!({
@@ -34,8 +44,20 @@ pub async fn handle(event: Value) -> Result<Value, SentryError> {
         "tenant": request.tenant,
         "idempotencyKey": request.idempotency_key,
         "inputBound": request.input_bound(),
+        "mayCount": model.counts_tokens(),
         "usageIds": model.cloudwatch_ids(),
     }))
+}
+
+/// A checked request as a request document for another model.
+fn with_model(request: &Value, model_id: String) -> Value {
+    let mut document = Map::from_iter([("modelId".to_owned(), Value::String(model_id))]);
+    for name in DOCUMENT {
+        if let Some(value) = request.get(name).filter(|value| !value.is_null()) {
+            document.insert(name.to_owned(), value.clone());
+        }
+    }
+    Value::Object(document)
 }
 
 #[cfg(test)]

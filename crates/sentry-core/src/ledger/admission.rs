@@ -6,15 +6,19 @@
 //! When it cannot know the outcome of a write it gives up: what may have been reserved
 //! stays reserved until the sweep, and nobody is admitted on a guess.
 
-use crate::limit::{Amounts, Budget, Dimension, OnShortage};
+use crate::limit::{Amounts, Budget, Dimension, Mode, OnShortage};
+use crate::money::Rates;
 use crate::month::Period;
 
 use super::counters::{self, Counters, ItemKey};
 use super::settlement::{Reservation, Reserved};
+use super::shards::{self, Survey};
 use super::update::{Condition, Update};
 
 /// Writes that one admission may try on one budget before it calls the item too contended.
 const MAX_ATTEMPTS: u8 = 16;
+/// No text that people send has more bytes to a token than this.
+const BYTES_PER_TOKEN_AT_MOST: i64 = 16;
 
 /// What a request asks of its budgets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,20 +31,43 @@ pub struct Ask {
     pub input: u64,
     /// The most output that the model may write.
     pub output: u64,
-    /// What CloudWatch shows for the month, or `None` when it cannot be read. It belongs to
-    /// the first budget.
+    /// What the tokens cost; `None` for a model without a price, which no budget in money sees.
+    pub rates: Option<Rates>,
+    /// What CloudWatch shows of the model for the month, or `None` when it cannot be read.
     pub observed: Option<Amounts>,
     /// Whether the workflow still has time to wait for reservations in flight.
     pub may_wait: bool,
+    /// Whether the input's exact count can be had, in place of its upper bound.
+    pub may_count: bool,
+    /// Spreads requests over the shards of a budget.
+    pub spread: u64,
 }
 
-/// What became of a write.
+impl Ask {
+    /// What is taken from each budget with this much output.
+    #[must_use]
+    pub fn amounts(&self, output: u64) -> Amounts {
+        Amounts {
+            input: self.input,
+            output,
+            cost: self.rates.map_or(0, |rates| rates.bound(self.input, output)),
+        }
+    }
+}
+
+/// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It happened; the item after it.
+    /// The write happened; the item after it.
     Applied(Counters),
     /// Its condition did not hold; the item that refused, empty when there is none.
     Refused(Counters),
+    /// The items that were to be read, in their order.
+    Read(Vec<Counters>),
+    /// The writes of a transaction happened, all of them.
+    Moved,
+    /// None of the writes of a transaction happened.
+    NotMoved,
     /// Nobody knows: the table did not answer.
     Unknown,
 }
@@ -50,6 +77,10 @@ pub enum Outcome {
 pub enum Step {
     /// Do this write and record what became of it.
     Write(ItemKey, Update),
+    /// Read these items.
+    Read(Vec<ItemKey>),
+    /// Do these writes in one transaction.
+    Transact(Vec<(ItemKey, Update)>),
     /// The verdict; nothing is left to do.
     Done(Verdict),
 }
@@ -63,13 +94,19 @@ pub enum Verdict {
         reservation: Reservation,
         /// The first budget's item after the reservation.
         counters: Counters,
+        /// Budgets that only observe and would have refused, with the dimension that is over.
+        over: Vec<(usize, Dimension)>,
     },
     /// Only requests in flight hold what this one needs: try again in a moment.
     Wait(Refusal),
     /// As `Wait`, but the time for waiting is up.
     Busy(Refusal),
+    /// The upper bound of the input does not fit; its exact count may.
+    Count,
     /// The budget is spent.
     Exceeded(Refusal),
+    /// A budget refuses everything; its index.
+    Blocked(usize),
     /// The ledger did not answer.
     Unavailable,
 }
@@ -83,7 +120,7 @@ pub struct Refusal {
     pub dimension: Dimension,
     /// What was asked for in that dimension.
     pub requested: u64,
-    /// The item that refused.
+    /// The item that refused; of a budget that is split, the sum of its items.
     pub counters: Counters,
 }
 
@@ -94,6 +131,7 @@ pub struct Admission {
     ask: Ask,
     output: u64,
     held: Vec<Reserved>,
+    over: Vec<(usize, Dimension)>,
     first: Option<Counters>,
     attempts: u8,
     phase: Phase,
@@ -105,6 +143,10 @@ enum Phase {
     Reserve,
     /// Learn from CloudWatch first: raise the external usage of an item that shows this.
     Raise(Counters),
+    /// Look at every item of a budget that is split into so many.
+    Survey(u16),
+    /// Let the shard of this request draw from the rest of the budget.
+    Draw(Vec<(ItemKey, Update)>),
     /// Give back what is held, then go on with this.
     Release(After),
     Done(Verdict),
@@ -122,7 +164,9 @@ impl Admission {
     #[must_use]
     pub fn new(budgets: Vec<Budget>, ask: Ask) -> Self {
         let output = ask.output;
-        Self { budgets, ask, output, held: Vec::new(), first: None, attempts: 0, phase: Phase::Reserve }
+        let blocked = budgets.iter().position(|budget| budget.mode == Mode::Block);
+        let phase = blocked.map_or(Phase::Reserve, |budget| Phase::Done(Verdict::Blocked(budget)));
+        Self { budgets, ask, output, held: Vec::new(), over: Vec::new(), first: None, attempts: 0, phase }
     }
 
     /// The next write, or the verdict.
@@ -133,12 +177,17 @@ impl Admission {
                 Phase::Done(verdict) => return Step::Done(verdict.clone()),
                 Phase::Reserve => match self.budgets.get(self.held.len()) {
                     None => self.phase = Phase::Done(self.admit()),
-                    Some(budget) => return Step::Write(self.item(budget), self.reserve(budget)),
+                    Some(budget) => return Step::Write(self.home(budget), self.reserve(budget)),
                 },
                 Phase::Raise(seen) => match self.budgets.get(self.held.len()) {
                     None => self.phase = Phase::Reserve,
                     Some(budget) => return Step::Write(self.item(budget), self.raise(seen)),
                 },
+                Phase::Survey(shards) => match self.budgets.get(self.held.len()) {
+                    None => self.phase = Phase::Reserve,
+                    Some(budget) => return Step::Read(shards::items(&self.item(budget), *shards)),
+                },
+                Phase::Draw(updates) => return Step::Transact(updates.clone()),
                 Phase::Release(after) => match self.held.last() {
                     Some(reserved) => {
                         return Step::Write(reserved.item.clone(), reserved.settle(Amounts::default()));
@@ -147,6 +196,7 @@ impl Admission {
                         self.phase = match after {
                             After::Reserve(output) => {
                                 self.output = *output;
+                                self.over.clear();
                                 Phase::Reserve
                             }
                             After::End(verdict) => Phase::Done(verdict.clone()),
@@ -157,7 +207,7 @@ impl Admission {
         }
     }
 
-    /// Records what became of the write that [`Admission::step`] gave.
+    /// Records what became of the step that [`Admission::step`] gave.
     pub fn record(&mut self, outcome: Outcome) {
         match (&self.phase, outcome) {
             (Phase::Done(_), _) => {}
@@ -165,32 +215,52 @@ impl Admission {
             (Phase::Release(_), _) => {
                 self.held.pop();
             }
-            (_, Outcome::Unknown) => self.end(Verdict::Unavailable),
             (Phase::Reserve, Outcome::Applied(counters)) => self.hold(counters),
-            (Phase::Reserve, Outcome::Refused(counters)) => self.judge(counters),
-            (Phase::Raise(_), Outcome::Applied(_)) => self.phase = Phase::Reserve,
-            (Phase::Raise(_), Outcome::Refused(counters)) => self.judge(counters),
+            (Phase::Reserve, Outcome::Refused(counters)) => self.refused(counters),
+            (Phase::Raise(_), Outcome::Applied(_)) | (Phase::Draw(_), Outcome::Moved) => {
+                self.phase = Phase::Reserve;
+            }
+            (Phase::Raise(_), Outcome::Refused(counters)) => self.refused(counters),
+            (Phase::Survey(_), Outcome::Read(items)) => self.surveyed(&items),
+            (Phase::Draw(_), Outcome::NotMoved) => self.refused(Counters::default()),
+            // A draw moves capacity from one item to another and reserves nothing, but who
+            // cannot reach the table gives up, as after any other step.
+            _ => self.end(Verdict::Unavailable),
         }
     }
 
+    /// The item of a budget. Its external usage and the sum of all that was drawn stand there.
     fn item(&self, budget: &Budget) -> ItemKey {
         ItemKey::new(self.ask.period, &budget.key)
+    }
+
+    /// The item in which this request reserves: the budget's own, or a shard of it.
+    fn home(&self, budget: &Budget) -> ItemKey {
+        match self.shard(budget) {
+            None => self.item(budget),
+            Some(shard) => self.item(budget).shard(shard),
+        }
+    }
+
+    fn shard(&self, budget: &Budget) -> Option<u16> {
+        let shards = u64::from(budget.shards);
+        (shards > 1).then(|| u16::try_from(self.ask.spread % shards).unwrap_or(0))
     }
 
     fn bucket(&self) -> i64 {
         counters::bucket_of(self.ask.start_seconds)
     }
 
-    fn asked(&self, dimension: Dimension) -> u64 {
-        match dimension {
-            Dimension::Input => self.ask.input,
-            Dimension::Output => self.output,
-        }
+    fn asked(&self) -> Amounts {
+        self.ask.amounts(self.output)
     }
 
     /// What CloudWatch shows for the budget whose turn it is.
     fn observed(&self) -> Amounts {
-        if self.held.is_empty() { self.ask.observed.unwrap_or_default() } else { Amounts::default() }
+        match self.budgets.get(self.held.len()) {
+            Some(budget) if budget.counts_external => self.ask.observed.unwrap_or_default(),
+            _ => Amounts::default(),
+        }
     }
 
     /// The least output that makes sense for this request under a budget.
@@ -203,14 +273,28 @@ impl Admission {
 
     fn reserve(&self, budget: &Budget) -> Update {
         let mut update = Update::default();
+        let sharded = self.shard(budget).is_some();
         for dimension in Dimension::ALL {
-            let asked = signed(self.asked(dimension));
+            let asked = signed(self.asked().get(dimension));
             update.add(counters::committed(dimension), asked);
             update.add(counters::reserved_in(self.bucket(), dimension), asked);
-            let room = signed(budget.limit.get(dimension)).saturating_sub(asked);
-            update.require(Condition::AtMost(counters::committed(dimension).to_owned(), room));
+            if sharded {
+                update.add(counters::free(dimension), -asked);
+            }
+            if let (Mode::Enforce, Some(limit)) = (budget.mode, budget.limit.get(dimension)) {
+                if sharded {
+                    update.require(Condition::AtLeast(counters::free(dimension).to_owned(), asked));
+                    update.require(Condition::Equals(
+                        counters::drawn_under(dimension).to_owned(),
+                        signed(limit),
+                    ));
+                } else {
+                    let room = signed(limit).saturating_sub(asked);
+                    update.require(Condition::AtMost(counters::committed(dimension).to_owned(), room));
+                }
+            }
             let observed = signed(self.observed().get(dimension));
-            if observed > 0 {
+            if observed > 0 && !sharded {
                 update.require(Condition::AtLeast(counters::explained(dimension).to_owned(), observed));
             }
         }
@@ -219,17 +303,25 @@ impl Admission {
     }
 
     /// Raises external usage to what CloudWatch shows. The condition makes sure that no
-    /// settlement has meanwhile explained a part of it.
+    /// settlement in this item has meanwhile explained a part of it.
     fn raise(&self, seen: &Counters) -> Update {
         let mut update = Update::default();
         for dimension in Dimension::ALL {
-            let explained = seen.explained(dimension);
-            let news = signed(self.observed().get(dimension)).saturating_sub(explained);
+            let news = signed(self.observed().get(dimension)).saturating_sub(seen.explained(dimension));
             if news > 0 {
                 update.add(counters::committed(dimension), news);
                 update.add(counters::external(dimension), news);
                 update.add(counters::explained(dimension), news);
-                update.require(Condition::Equals(counters::explained(dimension).to_owned(), explained));
+                update.require(Condition::Equals(
+                    counters::external(dimension).to_owned(),
+                    seen.external(dimension),
+                ));
+                if seen.shards() == 0 {
+                    update.require(Condition::Equals(
+                        counters::explained(dimension).to_owned(),
+                        seen.explained(dimension),
+                    ));
+                }
             }
         }
         update.set.insert(counters::EXPIRES_AT.to_owned(), self.ask.period.expires_at());
@@ -237,60 +329,143 @@ impl Admission {
     }
 
     fn hold(&mut self, counters: Counters) {
-        if let Some(budget) = self.budgets.get(self.held.len()) {
-            let reserved = Reserved {
-                item: self.item(budget),
-                bucket: self.bucket(),
-                amounts: Amounts { input: self.ask.input, output: self.output },
-            };
-            self.held.push(reserved);
-            self.first.get_or_insert(counters);
-            self.attempts = 0;
+        let Some(budget) = self.budgets.get(self.held.len()) else { return };
+        if budget.mode == Mode::Observe {
+            let committed = |d| counters.committed(d) + counters.get(counters::committed_elsewhere(d));
+            let over = budget.limit.each().find(|(d, limit)| committed(*d) > signed(*limit));
+            self.over.extend(over.map(|(dimension, _)| (self.held.len(), dimension)));
+        }
+        let reserved = Reserved { item: self.home(budget), bucket: self.bucket(), amounts: self.asked() };
+        self.held.push(reserved);
+        self.first.get_or_insert(counters);
+        self.attempts = 0;
+    }
+
+    /// Goes on after a write that was refused: looks at the other items of a budget that is
+    /// or was split, else decides by the numbers that came with the refusal.
+    fn refused(&mut self, item: Counters) {
+        self.attempts += 1;
+        let Some(budget) = self.budgets.get(self.held.len()) else { return };
+        let shards = if budget.shards > 1 { budget.shards } else { item.shards() };
+        if shards > 0 || matches!(self.phase, Phase::Draw(_)) {
+            self.phase = Phase::Survey(shards.max(1));
+        } else {
+            self.judge(item);
         }
     }
 
-    /// Decides after a refused write, from the numbers that came with the refusal.
+    /// Decides what the shard of this request draws, from all items of the budget.
+    fn surveyed(&mut self, items: &[Counters]) {
+        let Some(budget) = self.budgets.get(self.held.len()) else { return };
+        let survey = Survey { item: self.item(budget), items, home: self.shard(budget) };
+        let known = survey.shards();
+        if known > items.len().saturating_sub(1) && self.attempts < MAX_ATTEMPTS {
+            self.attempts += 1;
+            self.phase = Phase::Survey(u16::try_from(known).unwrap_or(u16::MAX));
+            return;
+        }
+        let total = survey.total();
+        let news = Dimension::ALL.iter().any(|&d| signed(self.observed().get(d)) > total.explained(d));
+        let draw = if news || budget.mode != Mode::Enforce || self.attempts >= MAX_ATTEMPTS {
+            None
+        } else {
+            survey.draw(&budget.limit, self.asked(), budget.shards)
+        };
+        match draw {
+            Some(updates) if !updates.is_empty() => self.phase = Phase::Draw(updates),
+            _ => self.judge(total),
+        }
+    }
+
+    /// Decides after a refusal, from the numbers of the budget.
     fn judge(&mut self, item: Counters) {
-        self.attempts += 1;
         let Some(budget) = self.budgets.get(self.held.len()) else { return };
         if Dimension::ALL.iter().any(|&d| signed(self.observed().get(d)) > item.explained(d)) {
             if self.attempts < MAX_ATTEMPTS {
                 self.phase = Phase::Raise(item);
+            } else if budget.mode == Mode::Observe {
+                // It never refuses. Reconcile brings what CloudWatch shows.
+                self.ask.observed = None;
+                self.phase = Phase::Reserve;
             } else {
                 let refusal = self.refusal(Dimension::Input, item);
                 self.hold_off(refusal);
             }
             return;
         }
-        let free = |d: Dimension| signed(budget.limit.get(d)).saturating_sub(item.committed(d));
-        let unspent = |d: Dimension| signed(budget.limit.get(d)).saturating_sub(item.used(d));
-        let least = signed(self.least_output(budget));
-        let (input, output) = (signed(self.ask.input), signed(self.output));
-        let spent = if input > unspent(Dimension::Input) {
-            Some(Dimension::Input)
-        } else if least > unspent(Dimension::Output) {
-            Some(Dimension::Output)
-        } else {
-            None
-        };
-        if let Some(dimension) = spent {
-            let refusal = self.refusal(dimension, item);
-            return self.end(Verdict::Exceeded(refusal));
-        }
-        let fits = input <= free(Dimension::Input) && output <= free(Dimension::Output);
-        let in_flight = Dimension::ALL.iter().any(|&d| item.reserved(d) > 0);
-        let shrunk = u64::try_from(free(Dimension::Output)).unwrap_or(0);
-        let fits_shrunk = input <= free(Dimension::Input) && signed(shrunk) >= least && shrunk > 0;
-        if fits && self.attempts < MAX_ATTEMPTS {
-            // Something was given back since the refusal was decided.
+        if budget.mode != Mode::Enforce {
+            // Nothing but news from CloudWatch refuses here, and it is known by now.
             self.phase = Phase::Reserve;
-        } else if (in_flight && self.ask.may_wait) || !fits_shrunk || self.attempts >= MAX_ATTEMPTS {
-            let dimension = if input > free(Dimension::Input) { Dimension::Input } else { Dimension::Output };
-            let refusal = self.refusal(dimension, item);
-            self.hold_off(refusal);
-        } else {
-            self.phase = Phase::Release(After::Reserve(shrunk.min(self.output)));
+            return;
         }
+        let limits: Vec<(Dimension, i64)> =
+            budget.limit.each().map(|(d, limit)| (d, signed(limit))).collect();
+        let over = |amounts: Amounts, taken: &dyn Fn(Dimension) -> i64| {
+            let mut each = limits.iter().map(|(d, limit)| (*d, limit.saturating_sub(taken(*d))));
+            each.find(|(d, left)| signed(amounts.get(*d)) > *left).map(|(d, _)| d)
+        };
+        let used = |d: Dimension| item.used(d);
+        let committed = |d: Dimension| item.committed(d);
+        let (least, asked) = (self.ask.amounts(self.least_output(budget)), self.asked());
+        let count = self.ask.may_count && self.exact_count_may_fit(&item);
+        if let Some(dimension) = over(least, &used) {
+            let verdict = if count && dimension != Dimension::Output {
+                Verdict::Count
+            } else {
+                Verdict::Exceeded(self.refusal(dimension, item))
+            };
+            return self.end(verdict);
+        }
+        let short = over(asked, &committed);
+        let shrunk = self.affordable_output(&item);
+        let fits_shrunk =
+            shrunk >= least.output && shrunk > 0 && over(self.ask.amounts(shrunk), &committed).is_none();
+        let in_flight = limits.iter().any(|(d, _)| item.reserved(*d) > 0);
+        match short {
+            // Something was given back since the refusal was decided.
+            None if self.attempts < MAX_ATTEMPTS => self.phase = Phase::Reserve,
+            Some(Dimension::Input | Dimension::Cost) if count => self.end(Verdict::Count),
+            _ if (in_flight && self.ask.may_wait) || !fits_shrunk || self.attempts >= MAX_ATTEMPTS => {
+                let refusal = self.refusal(short.unwrap_or(Dimension::Output), item);
+                self.hold_off(refusal);
+            }
+            _ => self.phase = Phase::Release(After::Reserve(shrunk.min(self.output))),
+        }
+    }
+
+    /// The most output that what is free would pay for.
+    fn affordable_output(&self, item: &Counters) -> u64 {
+        let Some(budget) = self.budgets.get(self.held.len()) else { return 0 };
+        let free = |d: Dimension, limit: u64| {
+            u64::try_from(signed(limit).saturating_sub(item.committed(d))).unwrap_or(0)
+        };
+        budget
+            .limit
+            .each()
+            .map(|(dimension, limit)| match (dimension, self.ask.rates) {
+                (Dimension::Output, _) => free(dimension, limit),
+                (Dimension::Cost, Some(rates)) => {
+                    rates.affordable_output(self.ask.input, free(dimension, limit)).unwrap_or(0)
+                }
+                _ => u64::MAX,
+            })
+            .min()
+            .unwrap_or(u64::MAX)
+            .min(self.output)
+    }
+
+    /// Whether it is worth asking for the exact count: text of few bytes per token is the
+    /// rule, text of very many the exception.
+    fn exact_count_may_fit(&self, item: &Counters) -> bool {
+        let Some(budget) = self.budgets.get(self.held.len()) else { return false };
+        let fewest = self.ask.amounts(self.least_output(budget));
+        budget.limit.each().all(|(dimension, limit)| {
+            let left = signed(limit).saturating_sub(item.used(dimension));
+            match dimension {
+                Dimension::Output => signed(fewest.output) <= left,
+                _ => signed(fewest.get(dimension)) / BYTES_PER_TOKEN_AT_MOST <= left && left > 0,
+            }
+        })
     }
 
     fn hold_off(&mut self, refusal: Refusal) {
@@ -298,7 +473,7 @@ impl Admission {
     }
 
     fn refusal(&self, dimension: Dimension, counters: Counters) -> Refusal {
-        Refusal { budget: self.held.len(), dimension, requested: self.asked(dimension), counters }
+        Refusal { budget: self.held.len(), dimension, requested: self.asked().get(dimension), counters }
     }
 
     fn end(&mut self, verdict: Verdict) {
@@ -307,18 +482,15 @@ impl Admission {
 
     fn admit(&self) -> Verdict {
         Verdict::Admit {
-            reservation: Reservation {
-                reserved: self.held.clone(),
-                input: self.ask.input,
-                output: self.output,
-            },
+            reservation: Reservation { reserved: self.held.clone(), amounts: self.asked() },
             counters: self.first.clone().unwrap_or_default(),
+            over: self.over.clone(),
         }
     }
 }
 
 /// Limits and requests are checked to be far below this; a larger number saturates and
 /// so can only make a request harder to admit.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
 //! The numbers of one ledger item, and the names of its attributes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,10 @@ use crate::limit::Dimension;
 use crate::month::Period;
 
 /// Seconds of one expiry bucket. An execution lives at most as long.
-const BUCKET_SECONDS: i64 = 300;
+pub(super) const BUCKET_SECONDS: i64 = 300;
+
+/// Between a budget's key and the number of a shard. No model id and no tenant has it.
+const SHARD_MARK: char = '#';
 
 /// The numeric attributes of a ledger item. A missing attribute counts as zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -26,6 +29,35 @@ impl ItemKey {
         Self(format!("{period}/{budget}"))
     }
 
+    /// The key as it stands in the table, of whatever kind.
+    #[must_use]
+    pub fn from_table(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The period, the budget's key and the number of the shard; `None` for what is no budget's item.
+    #[must_use]
+    pub fn parts(&self) -> Option<(Period, &str, Option<u16>)> {
+        let (period, rest) = self.0.split_once('/')?;
+        let period = period.parse().ok()?;
+        match rest.split_once(SHARD_MARK) {
+            None => Some((period, rest, None)),
+            Some((budget, shard)) => Some((period, budget, Some(shard.parse().ok()?))),
+        }
+    }
+
+    /// The key of one of the shards that the budget of this item is split into.
+    #[must_use]
+    pub fn shard(&self, index: u16) -> Self {
+        Self(format!("{}{SHARD_MARK}{index}", self.0))
+    }
+
+    /// Whether this is a shard.
+    #[must_use]
+    pub fn is_shard(&self) -> bool {
+        self.0.contains(SHARD_MARK)
+    }
+
     /// The key as it stands in the table.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -41,45 +73,67 @@ pub(super) const fn bucket_of(start_seconds: i64) -> i64 {
 /// When DynamoDB may delete the item.
 pub(super) const EXPIRES_AT: &str = "expiresAt";
 
-/// Settled + reserved + external: the number that admission looks at.
-pub(super) const fn committed(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Input => "input",
-        Dimension::Output => "output",
-    }
+/// On the item of a budget: how many shards have ever drawn from it.
+pub(super) const SHARDS: &str = "shards";
+
+/// Defines the attribute that stands for a quantity in each dimension.
+macro_rules! attributes {
+    ($($(#[$doc:meta])* $name:ident: $input:literal, $output:literal, $cost:literal;)+) => {
+        $($(#[$doc])* pub(super) const fn $name(dimension: Dimension) -> &'static str {
+            match dimension {
+                Dimension::Input => $input,
+                Dimension::Output => $output,
+                Dimension::Cost => $cost,
+            }
+        })+
+    };
 }
 
-/// The true usage of settled requests.
-pub(super) const fn settled(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Input => "settledInput",
-        Dimension::Output => "settledOutput",
-    }
+attributes! {
+    /// Settled + reserved + external: the number that admission looks at. On the item of a
+    /// budget that is split, what its shards have drawn counts too.
+    committed: "input", "output", "cost";
+    /// The true usage of settled requests.
+    settled: "settledInput", "settledOutput", "settledCost";
+    /// Usage that CloudWatch shows and the ledger does not explain.
+    external: "externalInput", "externalOutput", "externalCost";
+    /// Settled + external, kept as a sum: while it is no less than what CloudWatch shows,
+    /// there is nothing new to learn, and the admission's own condition can say so.
+    explained: "explainedInput", "explainedOutput", "explainedCost";
+    /// On a shard: what it has drawn from the budget and not committed.
+    free: "freeInput", "freeOutput", "freeCost";
+    /// On a shard: the limit under which it has drawn.
+    drawn_under: "limitInput", "limitOutput", "limitCost";
+    /// On a shard: what the rest of the budget had used when the shard last drew.
+    used_elsewhere: "elsewhereUsedInput", "elsewhereUsedOutput", "elsewhereUsedCost";
+    /// On a shard: what the rest of the budget had committed when the shard last drew.
+    committed_elsewhere: "elsewhereInput", "elsewhereOutput", "elsewhereCost";
 }
 
-/// Usage that CloudWatch shows and the ledger does not explain.
-pub(super) const fn external(dimension: Dimension) -> &'static str {
+const fn suffix(dimension: Dimension) -> &'static str {
     match dimension {
-        Dimension::Input => "externalInput",
-        Dimension::Output => "externalOutput",
-    }
-}
-
-/// Settled + external, kept as a sum: while it is no less than what CloudWatch shows,
-/// there is nothing new to learn, and the admission's own condition can say so.
-pub(super) const fn explained(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Input => "explainedInput",
-        Dimension::Output => "explainedOutput",
+        Dimension::Input => "Input",
+        Dimension::Output => "Output",
+        Dimension::Cost => "Cost",
     }
 }
 
 /// Reserved by requests that started in a bucket and have not settled.
 pub(super) fn reserved_in(bucket: i64, dimension: Dimension) -> String {
-    match dimension {
-        Dimension::Input => format!("r{bucket}Input"),
-        Dimension::Output => format!("r{bucket}Output"),
-    }
+    format!("r{bucket}{}", suffix(dimension))
+}
+
+/// What was settled before a point in time, in epoch seconds.
+pub(super) fn settled_before(time: i64, dimension: Dimension) -> String {
+    format!("s{time}{}", suffix(dimension))
+}
+
+/// The number and dimension of an attribute that consists of a letter and these.
+fn numbered(attribute: &str, letter: char) -> Option<(i64, Dimension)> {
+    let rest = attribute.strip_prefix(letter)?;
+    Dimension::ALL
+        .into_iter()
+        .find_map(|dimension| Some((rest.strip_suffix(suffix(dimension))?.parse().ok()?, dimension)))
 }
 
 impl Counters {
@@ -119,6 +173,43 @@ impl Counters {
     #[must_use]
     pub fn reserved(&self, dimension: Dimension) -> i64 {
         self.committed(dimension).saturating_sub(self.used(dimension))
+    }
+
+    /// The true usage of settled requests.
+    #[must_use]
+    pub fn settled(&self, dimension: Dimension) -> i64 {
+        self.get(settled(dimension))
+    }
+
+    /// Usage around the sentry.
+    #[must_use]
+    pub fn external(&self, dimension: Dimension) -> i64 {
+        self.get(external(dimension))
+    }
+
+    /// On a shard: what it may still give out.
+    #[must_use]
+    pub fn free(&self, dimension: Dimension) -> i64 {
+        self.get(free(dimension))
+    }
+
+    /// How many shards have ever drawn from this budget's item.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        u16::try_from(self.get(SHARDS)).unwrap_or(0)
+    }
+
+    /// Every attribute of a reservation: its bucket, its dimension and its number.
+    pub fn reservations(&self) -> impl Iterator<Item = (i64, Dimension, i64)> {
+        self.iter().filter_map(|(name, number)| {
+            let (bucket, dimension) = numbered(name, 'r')?;
+            Some((bucket, dimension, number))
+        })
+    }
+
+    /// The points in time at which what was settled was written down, ascending.
+    pub(super) fn snapshots(&self) -> BTreeSet<i64> {
+        self.iter().filter_map(|(name, _)| numbered(name, 's')).map(|(time, _)| time).collect()
     }
 
     /// What CloudWatch may show without telling anything new.

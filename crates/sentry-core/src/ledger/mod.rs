@@ -10,16 +10,21 @@
 //! wrong leaves the item too high, never too low.
 
 mod admission;
+mod claim;
 mod counters;
+mod reconcile;
 mod settlement;
+mod shards;
 mod update;
 mod view;
 
 pub use admission::{Admission, Ask, Outcome, Refusal, Step, Verdict};
+pub use claim::Claim;
 pub use counters::{Counters, ItemKey};
+pub use reconcile::{Evidence, Reconciliation, closed_snapshot, is_explained};
 pub use settlement::{Reservation, Reserved, crossed_thresholds};
 pub use update::{Condition, Update};
-pub use view::{BudgetDocument, DimensionDocument};
+pub use view::{BudgetDocument, DimensionDocument, shown};
 
 #[cfg(test)]
 mod tests;

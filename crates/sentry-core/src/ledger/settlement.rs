@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limit::{Amounts, Dimension};
+use crate::limit::{Amounts, Dimension, Limit};
 
 use super::counters::{self, Counters, ItemKey};
 use super::update::{Condition, Update};
@@ -13,10 +13,8 @@ use super::update::{Condition, Update};
 pub struct Reservation {
     /// The reservation in each budget, narrowest first.
     pub reserved: Vec<Reserved>,
-    /// The upper bound of the input.
-    pub input: u64,
-    /// The most output that the model may write.
-    pub output: u64,
+    /// The upper bound of what the request takes, in each of them.
+    pub amounts: Amounts,
 }
 
 /// A reservation in one budget.
@@ -46,6 +44,9 @@ impl Reserved {
             update.add(counters::committed(dimension), actual.saturating_sub(taken));
             update.add(counters::settled(dimension), actual);
             update.add(counters::explained(dimension), actual);
+            if self.item.is_shard() {
+                update.add(counters::free(dimension), taken.saturating_sub(actual));
+            }
             update.add(bucket.clone(), -taken);
             if taken > 0 {
                 update.require(Condition::AtLeast(bucket, taken));
@@ -56,12 +57,6 @@ impl Reserved {
 }
 
 impl Reservation {
-    /// The upper bound that was reserved, for when the true usage is unknown.
-    #[must_use]
-    pub fn bound(&self) -> Amounts {
-        Amounts { input: self.input, output: self.output }
-    }
-
     /// The writes that settle it, one for each budget.
     #[must_use]
     pub fn settle(&self, actual: Amounts) -> Vec<(ItemKey, Update)> {
@@ -75,15 +70,15 @@ impl Reservation {
 pub fn crossed_thresholds(
     after: &Counters,
     actual: Amounts,
-    limit: Amounts,
+    limit: &Limit,
     percents: &[u8],
 ) -> Vec<(Dimension, u8)> {
     let mut crossed = Vec::new();
-    for dimension in Dimension::ALL {
+    for (dimension, limit) in limit.each() {
         let now = i128::from(after.used(dimension));
         let before = now - i128::from(actual.get(dimension));
         for percent in percents {
-            let threshold = i128::from(limit.get(dimension)) * i128::from(*percent);
+            let threshold = i128::from(limit) * i128::from(*percent);
             if before * 100 < threshold && threshold <= now * 100 {
                 crossed.push((dimension, *percent));
             }

@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limit::{Amounts, Budget, Dimension, OnShortage};
+use crate::limit::{Amounts, Budget, Dimension, Limit, Mode, OnShortage};
 use crate::month::Period;
 
 fn budget(key: &str, input: u64, output: u64) -> Budget {
     Budget {
         key: key.to_owned(),
         item_id: "default".to_owned(),
-        limit: Amounts { input, output },
+        limit: Limit { input: Some(input), output: Some(output), cost: None },
+        mode: Mode::Enforce,
         min_max_tokens: 4,
         on_shortage: OnShortage::Shrink,
         warn_at_percent: vec![50, 100],
+        fallback_model_id: None,
+        shards: 1,
+        counts_external: key != "tenant",
     }
 }
 
@@ -24,7 +28,17 @@ fn period() -> Period {
 }
 
 fn ask(input: u64, output: u64) -> Ask {
-    Ask { period: period(), start_seconds: 1_000_000, input, output, observed: None, may_wait: false }
+    Ask {
+        period: period(),
+        start_seconds: 1_000_000,
+        input,
+        output,
+        rates: None,
+        observed: None,
+        may_wait: false,
+        may_count: false,
+        spread: 0,
+    }
 }
 
 /// The table, and what it knows of writes.
@@ -52,8 +66,28 @@ impl Table {
         loop {
             match admission.step() {
                 Step::Done(verdict) => return verdict,
-                Step::Write(item, update) => admission.record(self.write(&item, &update)),
+                step => admission.record(self.perform(step)),
             }
+        }
+    }
+
+    fn perform(&mut self, step: Step) -> Outcome {
+        match step {
+            Step::Write(item, update) => self.write(&item, &update),
+            Step::Read(items) => Outcome::Read(
+                items.iter().map(|item| self.items.get(item).cloned().unwrap_or_default()).collect(),
+            ),
+            Step::Transact(updates) => {
+                let before = |item: &ItemKey| self.items.get(item).cloned().unwrap_or_default();
+                let after: Option<Vec<_>> = updates
+                    .iter()
+                    .map(|(item, update)| Some((item.clone(), update.apply(&before(item))?)))
+                    .collect();
+                let Some(after) = after else { return Outcome::NotMoved };
+                self.items.extend(after);
+                Outcome::Moved
+            }
+            Step::Done(_) => unreachable!("nothing to do"),
         }
     }
 
@@ -87,7 +121,7 @@ fn the_narrowest_shortage_shrinks_the_request_in_every_budget() {
     let (model, tenant) = (budget("model", 100, 100), budget("tenant", 100, 30));
     let mut table = Table::default();
     let held = reservation(table.admit(&[model.clone(), tenant.clone()], ask(10, 50)));
-    assert_eq!(held.output, 30);
+    assert_eq!(held.amounts.output, 30);
     assert_eq!(table.of(&model).committed(Dimension::Output), 30);
     assert_eq!(table.of(&tenant).committed(Dimension::Output), 30);
 }
@@ -111,22 +145,30 @@ fn an_unknown_outcome_admits_nobody_and_releases_what_is_known() {
 fn an_administrator_may_lower_the_limit_below_what_is_used() {
     let mut table = Table::default();
     let held = reservation(table.admit(&[budget("m", 100, 100)], ask(50, 50)));
-    for (item, update) in held.settle(Amounts { input: 50, output: 50 }) {
+    for (item, update) in held.settle(Amounts { input: 50, output: 50, cost: 0 }) {
         table.write(&item, &update);
     }
     let lowered = budget("m", 10, 10);
     assert!(matches!(table.admit(std::slice::from_ref(&lowered), ask(1, 4)), Verdict::Exceeded(_)));
-    assert_eq!(BudgetDocument::new(&lowered, period(), &table.of(&lowered), true).input.remaining, 0);
+    assert_eq!(
+        BudgetDocument::new(&lowered, period(), &table.of(&lowered), true).input.unwrap().remaining,
+        0
+    );
 }
 
 #[test]
 fn of_several_settlements_one_crosses_a_threshold() {
-    let limit = Amounts { input: 100, output: 1_000 };
+    let limit = Limit { input: Some(100), output: Some(1_000), cost: None };
     let mut item = Counters::default();
     let mut crossed = Vec::new();
     for _ in 0..5 {
         item.set("settledInput", item.get("settledInput") + 20);
-        crossed.push(crossed_thresholds(&item, Amounts { input: 20, output: 0 }, limit, &[50, 100]));
+        crossed.push(crossed_thresholds(
+            &item,
+            Amounts { input: 20, output: 0, cost: 0 },
+            &limit,
+            &[50, 100],
+        ));
     }
     let at = |percent| vec![(Dimension::Input, percent)];
     assert_eq!(crossed, [vec![], vec![], at(50), vec![], at(100)]);
@@ -137,14 +179,14 @@ fn cloudwatch_that_lags_behind_the_ledger_tells_nothing_new() {
     let mut table = Table::default();
     let model = [budget("m", 1_000, 1_000)];
     let held = reservation(table.admit(&model, ask(100, 100)));
-    for (item, update) in held.settle(Amounts { input: 80, output: 60 }) {
+    for (item, update) in held.settle(Amounts { input: 80, output: 60, cost: 0 }) {
         table.write(&item, &update);
     }
     let writes = table.writes;
-    let observed = Some(Amounts { input: 70, output: 60 });
+    let observed = Some(Amounts { input: 70, output: 60, cost: 0 });
     reservation(table.admit(&model, Ask { observed, ..ask(1, 1) }));
     assert_eq!((table.writes, table.of(&model[0]).get("externalInput")), (writes + 1, 0));
-    let observed = Some(Amounts { input: 95, output: 10 });
+    let observed = Some(Amounts { input: 95, output: 10, cost: 0 });
     reservation(table.admit(&model, Ask { observed, ..ask(1, 1) }));
     assert_eq!(
         (table.of(&model[0]).get("externalInput"), table.of(&model[0]).get("externalOutput")),
@@ -184,7 +226,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 /// A request between its first and its last write.
 #[derive(Debug)]
 enum Request {
-    Admitting(Admission),
+    Admitting(Box<Admission>),
     /// Admitted, the model has written this much; these writes are left.
     Settling(Vec<(ItemKey, Update)>),
 }
@@ -220,21 +262,22 @@ impl World {
         let mut done = false;
         match &mut self.requests[index] {
             Request::Admitting(admission) => match admission.step() {
-                Step::Write(item, update) => {
-                    let outcome = if arrives { self.table.write(&item, &update) } else { Outcome::Unknown };
-                    admission.record(if reply { outcome } else { Outcome::Unknown });
-                }
                 Step::Done(Verdict::Admit { reservation, .. }) => {
                     // The model keeps to the input bound and to the output that was reserved.
                     let actual = Amounts {
-                        input: reservation.input / 2,
-                        output: reservation.output.saturating_sub(index as u64 % 3),
+                        input: reservation.amounts.input / 2,
+                        output: reservation.amounts.output.saturating_sub(index as u64 % 3),
+                        cost: 0,
                     };
                     self.truth.input += actual.input;
                     self.truth.output += actual.output;
                     self.requests[index] = Request::Settling(reservation.settle(actual));
                 }
                 Step::Done(_) => done = true,
+                step => {
+                    let outcome = if arrives { self.table.perform(step) } else { Outcome::Unknown };
+                    admission.record(if reply { outcome } else { Outcome::Unknown });
+                }
             },
             Request::Settling(writes) => match writes.pop() {
                 Some((item, update)) => {
@@ -254,9 +297,10 @@ impl World {
     fn step(&mut self, event: Event) {
         match event {
             Event::Start { input, output, may_wait } => {
-                let observed = Some(Amounts { input: self.truth.input / 2 + self.bypassed, output: 0 });
+                let observed =
+                    Some(Amounts { input: self.truth.input / 2 + self.bypassed, output: 0, cost: 0 });
                 let ask = Ask { observed, may_wait, ..ask(input, output) };
-                self.requests.push(Request::Admitting(Admission::new(self.budgets.clone(), ask)));
+                self.requests.push(Request::Admitting(Box::new(Admission::new(self.budgets.clone(), ask))));
             }
             Event::Advance(index) => self.advance(index, true, true),
             Event::LostReply(index) => self.advance(index, true, false),
@@ -275,12 +319,11 @@ impl World {
     fn check(&self) -> Result<(), TestCaseError> {
         for budget in &self.budgets {
             let item = self.table.of(budget);
-            for dimension in Dimension::ALL {
-                let limit = i64::try_from(budget.limit.get(dimension)).unwrap();
-                let external = item.used(dimension)
-                    - item.get(if dimension == Dimension::Input { "settledInput" } else { "settledOutput" });
+            for (dimension, limit) in budget.limit.each() {
+                let limit = i64::try_from(limit).unwrap();
+                let external = item.external(dimension);
                 prop_assert!(
-                    self.truth.get(dimension) <= budget.limit.get(dimension),
+                    i64::try_from(self.truth.get(dimension)).unwrap() <= limit,
                     "over the limit: {:?}",
                     self.truth
                 );
@@ -289,11 +332,9 @@ impl World {
                 prop_assert!(item.reserved(dimension) >= 0, "{item:?}");
                 prop_assert_eq!(item.explained(dimension), item.used(dimension));
                 let buckets: i64 = item
-                    .iter()
-                    .filter(|(name, _)| {
-                        name.starts_with('r') && name.to_lowercase().ends_with(dimension.as_str())
-                    })
-                    .map(|(_, n)| n)
+                    .reservations()
+                    .filter(|(_, of, _)| *of == dimension)
+                    .map(|(_, _, number)| number)
                     .sum();
                 prop_assert_eq!(buckets, item.reserved(dimension));
             }
@@ -326,7 +367,7 @@ proptest! {
                 let item = world.table.of(budget);
                 for dimension in Dimension::ALL {
                     prop_assert_eq!(item.reserved(dimension), 0);
-                    prop_assert_eq!(item.get(if dimension == Dimension::Input { "settledInput" } else { "settledOutput" }), i64::try_from(world.truth.get(dimension)).unwrap());
+                    prop_assert_eq!(item.settled(dimension), i64::try_from(world.truth.get(dimension)).unwrap());
                 }
             }
         }
@@ -339,7 +380,7 @@ proptest! {
         for (input, output) in wishes {
             match table.admit(std::slice::from_ref(&model), ask(input, output)) {
                 Verdict::Admit { reservation, .. } => {
-                    for (item, update) in reservation.settle(Amounts { input, output: reservation.output }) {
+                    for (item, update) in reservation.settle(Amounts { input, output: reservation.amounts.output, cost: 0 }) {
                         table.write(&item, &update);
                     }
                 }
@@ -371,7 +412,7 @@ proptest! {
         let mut table = Table::default();
         let held = reservation(table.admit(std::slice::from_ref(&model), ask(10, 10)));
         for _ in 0..=twice {
-            for (item, update) in held.settle(Amounts { input: 7, output: 7 }) {
+            for (item, update) in held.settle(Amounts { input: 7, output: 7, cost: 0 }) {
                 table.write(&item, &update);
             }
         }

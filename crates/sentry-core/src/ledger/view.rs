@@ -1,14 +1,16 @@
 //! A budget as callers see it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::limit::{Amounts, Budget, Dimension};
+use crate::limit::{Budget, Dimension, Mode};
+use crate::money::usd;
 use crate::month::Period;
 
-use super::counters::Counters;
+use super::counters::{self, Counters};
 
 /// The `budget` of an answer or a refusal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetDocument {
     /// The budget's key.
@@ -19,26 +21,36 @@ pub struct BudgetDocument {
     pub resets_at: String,
     /// `warning` once the use has reached the first of the limit's percentages.
     pub status: String,
+    /// What the budget does.
+    pub mode: Mode,
     /// `unavailable` while CloudWatch cannot be read, so that calls which bypass the sentry go unseen.
     pub external_usage: String,
+    /// Whether the numbers are those of a moment ago: the budget is split into several items.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approximate: bool,
     /// Input tokens, cached ones included.
-    pub input: DimensionDocument,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<DimensionDocument>,
     /// Output tokens.
-    pub output: DimensionDocument,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<DimensionDocument>,
+    /// Dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<DimensionDocument>,
 }
 
-/// One dimension of a budget.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One dimension of a budget, in tokens or dollars.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DimensionDocument {
     /// The limit of the month.
-    pub limit: u64,
+    pub limit: Value,
     /// Spent, through the sentry or around it.
-    pub used: u64,
+    pub used: Value,
     /// Held by requests in flight.
-    pub reserved: u64,
+    pub reserved: Value,
     /// What the next request may take.
-    pub remaining: u64,
+    pub remaining: Value,
 }
 
 impl BudgetDocument {
@@ -46,37 +58,53 @@ impl BudgetDocument {
     #[must_use]
     pub fn new(budget: &Budget, period: Period, counters: &Counters, external_usage_known: bool) -> Self {
         let range = Period::range(period.start());
-        let dimension = |d: Dimension| DimensionDocument {
-            limit: budget.limit.get(d),
-            used: whole(counters.used(d)),
-            reserved: whole(counters.reserved(d)),
-            remaining: budget.limit.get(d).saturating_sub(whole(counters.committed(d))),
-        };
-        let (input, output) = (dimension(Dimension::Input), dimension(Dimension::Output));
-        let used = Amounts { input: input.used, output: output.used };
-        let warn = Dimension::ALL.iter().any(|&d| {
-            budget.warn_at_percent.first().is_some_and(|percent| {
-                u128::from(used.get(d)) * 100 >= u128::from(budget.limit.get(d)) * u128::from(*percent)
+        let used = |d: Dimension| whole(counters.used(d) + counters.get(counters::used_elsewhere(d)));
+        let committed =
+            |d: Dimension| whole(counters.committed(d) + counters.get(counters::committed_elsewhere(d)));
+        let dimension = |d: Dimension| {
+            let limit = budget.limit.get(d)?;
+            Some(DimensionDocument {
+                limit: shown(d, limit),
+                used: shown(d, used(d)),
+                reserved: shown(d, committed(d).saturating_sub(used(d))),
+                remaining: shown(d, limit.saturating_sub(committed(d))),
             })
+        };
+        let warn = budget.warn_at_percent.first().is_some_and(|percent| {
+            let reached = |(d, limit)| u128::from(used(d)) * 100 >= u128::from(limit) * u128::from(*percent);
+            budget.limit.each().any(reached)
         });
         Self {
             key: budget.key.clone(),
             period: range.period,
             resets_at: range.end,
             status: if warn { "warning" } else { "ok" }.to_owned(),
+            mode: budget.mode,
             external_usage: if external_usage_known { "current" } else { "unavailable" }.to_owned(),
-            input,
-            output,
+            approximate: budget.shards > 1,
+            input: dimension(Dimension::Input),
+            output: dimension(Dimension::Output),
+            cost_usd: dimension(Dimension::Cost),
         }
     }
 
-    /// One dimension.
+    /// One dimension, where the budget limits it.
     #[must_use]
-    pub const fn dimension(&self, dimension: Dimension) -> &DimensionDocument {
+    pub const fn dimension(&self, dimension: Dimension) -> Option<&DimensionDocument> {
         match dimension {
-            Dimension::Input => &self.input,
-            Dimension::Output => &self.output,
+            Dimension::Input => self.input.as_ref(),
+            Dimension::Output => self.output.as_ref(),
+            Dimension::Cost => self.cost_usd.as_ref(),
         }
+    }
+}
+
+/// A number as callers see it: tokens, or decimal dollars.
+#[must_use]
+pub fn shown(dimension: Dimension, number: u64) -> Value {
+    match dimension {
+        Dimension::Cost => usd(number),
+        _ => Value::from(number),
     }
 }
 

@@ -110,6 +110,13 @@ pub(super) fn answer(document: &Value) -> String {
     out.push_str("\n\n");
     let usage = &document["usage"];
     let _ = writeln!(out, "answered by  {} ({})", text(&document["modelId"]), text(&document["stopReason"]));
+    if document["fallback"].is_object() {
+        let _ = writeln!(
+            out,
+            "             in place of {}, whose budget is spent",
+            text(&document["requestedModelId"])
+        );
+    }
     let _ = write!(
         out,
         "tokens       {} in, {} out",
@@ -147,15 +154,15 @@ fn budget(out: &mut String, budget: &Value) {
         member("period"),
         member("resetsAt")
     );
-    for dimension in ["input", "output"] {
+    for (dimension, label) in [("input", "input"), ("output", "output"), ("costUsd", "dollars")] {
         if let Some(numbers) = budget.get(dimension) {
             let _ = write!(
                 out,
-                "\n  {dimension:<10} {} of {} left",
+                "\n  {label:<10} {} of {} left",
                 number(&numbers["remaining"]),
                 number(&numbers["limit"])
             );
-            if numbers["reserved"].as_u64().unwrap_or(0) > 0 {
+            if numbers["reserved"].as_f64().unwrap_or(0.0) > 0.0 {
                 let _ = write!(out, ", {} held by requests in flight", number(&numbers["reserved"]));
             }
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{Failure, Invocation, MAX_PAYLOAD_BYTES};
+use crate::config::Config;
 use crate::names::{LEDGER_TABLE, LIMITS_TABLE};
 
 /// Invocations of one function at the same time; more wait. It bounds the connections that
@@ -33,12 +34,20 @@ where
 }
 
 /// Every function by its name; they reach the services at `endpoint`.
-pub(super) async fn table(endpoint: &str, usage_cache: Duration) -> Vec<(String, Handler)> {
+pub(super) async fn table(endpoint: &str, config: &Config) -> Vec<(String, Handler)> {
     let connection = Connection::local(endpoint).await;
     let limits = Arc::new(LimitsTable::new(&connection, LIMITS_TABLE.to_owned()));
     let ledger = Arc::new(LedgerTable::new(&connection, LEDGER_TABLE.to_owned()));
-    let usage = Arc::new(usage_query::Context::new(BedrockMetrics::new(&connection), usage_cache));
+    let usage = Arc::new(usage_query::Context::new(BedrockMetrics::new(&connection), config.usage_cache));
     let for_settle = Arc::clone(&ledger);
+    let clock = config.clock;
+    let reconciling = Arc::new(reconcile::Context::new(
+        LimitsTable::clone(&limits),
+        LedgerTable::clone(&ledger),
+        BedrockMetrics::new(&connection),
+        config.metric_settling().num_seconds(),
+        move || clock.now(),
+    ));
     let mut table = vec![
         (validate_request::NAME.to_owned(), handler(validate_request::handle)),
         (month_range::NAME.to_owned(), handler(month_range::handle)),
@@ -70,14 +79,19 @@ pub(super) async fn table(endpoint: &str, usage_cache: Duration) -> Vec<(String,
                 async move { settle::handle(event, &*ledger).await }
             }),
         ),
+        (
+            reconcile::NAME.to_owned(),
+            handler(move |event| {
+                let context = Arc::clone(&reconciling);
+                async move { reconcile::handle(event, &context).await }
+            }),
+        ),
     ];
     for formatter in vendor_formats::FORMATTERS {
-        if formatters::DEPLOYED.contains(&formatter.name) {
-            table.push((
-                format!("format-{}", formatter.name),
-                handler(move |event| formatters::handle(event, formatter)),
-            ));
-        }
+        table.push((
+            format!("format-{}", formatter.name),
+            handler(move |event| formatters::handle(event, formatter)),
+        ));
     }
     table
 }

@@ -32,9 +32,9 @@ pub fn function_names() -> Vec<String> {
         limit_lookup::NAME,
         compare::NAME,
         settle::NAME,
+        reconcile::NAME,
     ];
-    let formatters = formatters::DEPLOYED.iter().map(|vendor| format!("format-{vendor}"));
-    crates.into_iter().map(str::to_owned).chain(formatters).collect()
+    crates.into_iter().map(str::to_owned).chain(formatters::function_names()).collect()
 }
 
 /// An invocation that gave no result.
@@ -126,7 +126,7 @@ impl Functions {
     ) -> Result<Self, StartError> {
         let runners = match &config.functions {
             FunctionsConfig::InProcess => Runners::InProcess(
-                in_process::table(endpoint, config.usage_cache)
+                in_process::table(endpoint, config)
                     .await
                     .into_iter()
                     .map(|(name, handler)| (name.clone(), Arc::new(in_process::Runner::new(name, handler))))
@@ -134,7 +134,7 @@ impl Functions {
             ),
             FunctionsConfig::Processes(processes) => {
                 let mut pool = PoolConfig::new(processes.directory.clone(), function_names());
-                pool.environment = environment(endpoint, config.usage_cache);
+                pool.environment = environment(endpoint, config);
                 pool.concurrency = processes.concurrency;
                 pool.timeout = processes.timeout;
                 pool.verbose = processes.verbose;
@@ -211,7 +211,7 @@ impl Functions {
 }
 
 /// The environment variables of every function.
-fn environment(endpoint: &str, usage_cache: Duration) -> Vec<(String, String)> {
+fn environment(endpoint: &str, config: &Config) -> Vec<(String, String)> {
     [
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
@@ -221,7 +221,9 @@ fn environment(endpoint: &str, usage_cache: Duration) -> Vec<(String, String)> {
         ("AWS_EC2_METADATA_DISABLED", "true"),
         ("LIMITS_TABLE", LIMITS_TABLE),
         ("LEDGER_TABLE", LEDGER_TABLE),
-        ("USAGE_CACHE_SECONDS", &usage_cache.as_secs().to_string()),
+        ("USAGE_CACHE_SECONDS", &config.usage_cache.as_secs().to_string()),
+        ("METRIC_LAG_SECONDS", &config.metric_settling().num_seconds().to_string()),
+        ("CLOCK_OFFSET_SECONDS", &config.clock.offset_seconds().to_string()),
         ("TZ", ":UTC"),
         ("LANG", "en_US.UTF-8"),
     ]

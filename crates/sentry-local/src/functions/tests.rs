@@ -8,7 +8,7 @@ use crate::{Config, FunctionsConfig, ProcessConfig, StartError};
 
 #[tokio::test]
 async fn every_function_runs_in_process() {
-    let table = in_process::table("http://127.0.0.1:1", Duration::ZERO).await;
+    let table = in_process::table("http://127.0.0.1:1", &Config::default()).await;
     let names: BTreeSet<String> = table.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, function_names().into_iter().collect());
 }

@@ -13,7 +13,7 @@ pub(super) fn handle(services: &Services, method: &Method, path: &[&str], body: 
         (&Method::GET, ["health"]) => {
             found(&json!({"status": "ok", "now": services.clock.now().to_rfc3339()}))
         }
-        (&Method::GET, ["usage"]) => found(&services.models.usage()),
+        (&Method::GET, ["usage"]) => found(&services.usage()),
         (&Method::GET, ["events"]) => found(&services.events.list()),
         (&Method::GET, ["executions"]) => found(&json!({"executions": services.workflows.recent()})),
         (&Method::GET, ["executions", name]) => {

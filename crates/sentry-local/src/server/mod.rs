@@ -59,6 +59,15 @@ pub(crate) struct Services {
     pub(crate) clock: Clock,
 }
 
+impl Services {
+    /// What the models have billed, and how many calls of each kind there were.
+    pub(crate) fn usage(&self) -> serde_json::Value {
+        let mut usage = self.models.usage();
+        usage["dynamodb"] = self.tables.calls();
+        usage
+    }
+}
+
 /// The router over the services.
 pub(crate) fn router(services: Arc<Services>) -> Router {
     Router::new().fallback(serve).with_state(services)

@@ -17,10 +17,11 @@ use crate::names::{function_arn, function_name, machine_arn};
 const MAX_MODEL_BODY: usize = 256 * 1024;
 
 /// The integrations that the host has.
-pub(super) const RESOURCES: [&str; 6] = [
+pub(super) const RESOURCES: [&str; 7] = [
     "arn:aws:states:::lambda:invoke",
     "arn:aws:states:::bedrock:invokeModel",
     "arn:aws:states:::aws-sdk:bedrockruntime:converse",
+    "arn:aws:states:::aws-sdk:bedrockruntime:countTokens",
     "arn:aws:states:::aws-sdk:sfn:startSyncExecution",
     "arn:aws:states:::events:putEvents",
     "arn:aws:states:::aws-sdk:eventbridge:putEvents",
@@ -46,7 +47,12 @@ impl Tasks for ExecutionTasks {
             match call.resource.as_str() {
                 "arn:aws:states:::lambda:invoke" => workflows.lambda_invoke(arguments).await,
                 "arn:aws:states:::bedrock:invokeModel" => workflows.invoke_model(arguments).await,
-                "arn:aws:states:::aws-sdk:bedrockruntime:converse" => workflows.converse(arguments).await,
+                "arn:aws:states:::aws-sdk:bedrockruntime:converse" => {
+                    workflows.bedrock_runtime(Operation::Converse, arguments).await
+                }
+                "arn:aws:states:::aws-sdk:bedrockruntime:countTokens" => {
+                    workflows.bedrock_runtime(Operation::CountTokens, arguments).await
+                }
                 "arn:aws:states:::aws-sdk:sfn:startSyncExecution" => {
                     workflows.start_sync_execution(arguments, &self.execution).await
                 }
@@ -139,15 +145,20 @@ impl Workflows {
         Ok(json!({"Body": body, "ContentType": "application/json"}))
     }
 
-    async fn converse(&self, arguments: &Value) -> Result<Value, TaskError> {
+    async fn bedrock_runtime(&self, operation: Operation, arguments: &Value) -> Result<Value, TaskError> {
         let model = text(arguments, "ModelId")?;
         let mut body = arguments.clone();
         if let Some(members) = body.as_object_mut() {
             members.remove("ModelId");
         }
+        let body = match operation {
+            // Its input is a document of the API, where that of a tool is the caller's own.
+            Operation::CountTokens => json!({"input": to_camel(body["Input"].take())}),
+            _ => to_camel(body),
+        };
         let answer = self
             .models
-            .call(Operation::Converse, model, &to_camel(body), self.clock.now())
+            .call(operation, model, &body, self.clock.now())
             .await
             .map_err(|error| self.model_error("BedrockRuntime", &error))?;
         Ok(to_pascal(answer))

@@ -1,0 +1,348 @@
+//! One item of the limits table, read attribute by attribute.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{
+    ACCOUNT_ITEM, DEFAULT_MIN_MAX_TOKENS, DEFAULT_WARN_AT_PERCENT, Limit, MAX_LIMIT, MAX_SHARDS, Mode,
+    OnShortage, TENANT_PREFIX,
+};
+use crate::error::{ErrorName, SentryError};
+use crate::model::{Calling, ModelId};
+use crate::money::{self, Rates};
+use crate::month::parse_time;
+
+/// A limit item, as it stands in the limits table, with defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitItem {
+    /// The key of the item: a model id, a family, `default`, `tenant/…` or `account`.
+    pub item_id: String,
+    /// The limit of a month. Only an item that is another name of a model may leave it out.
+    pub limit: Option<Limit>,
+    /// Whether it refuses.
+    pub mode: Mode,
+    /// An addition to the limit that ends by itself.
+    pub boost: Option<Boost>,
+    /// The model to use instead when the budget is spent.
+    pub fallback_model_id: Option<String>,
+    /// `maxTokens` of requests that name none.
+    pub default_max_tokens: Option<u64>,
+    /// The most that a request may ask for.
+    pub max_tokens_cap: Option<u64>,
+    /// The least output worth a shortened answer.
+    pub min_max_tokens: u64,
+    /// What to do when less is left than was asked for.
+    pub on_shortage: OnShortage,
+    /// Percentages of the limit at which a notice is due, ascending.
+    pub warn_at_percent: Vec<u8>,
+    /// Items of the ledger that the budget is split into.
+    pub shards: u16,
+    /// What the model's tokens cost, in place of the price list.
+    pub rates: Option<Rates>,
+    /// How the model is called, in place of the table of routes.
+    pub calling: Option<Calling>,
+    /// The model id that this item's key is another name of.
+    pub alias_of: Option<String>,
+}
+
+/// An addition to a limit until a point in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boost {
+    /// How much more.
+    pub addition: Limit,
+    /// From when on it no longer counts.
+    pub until: DateTime<Utc>,
+}
+
+/// Attributes that mean something only for a model, not for a tenant or the account.
+const OF_MODELS: &[&str] =
+    &["aliasOf", "calling", "pricePerMillionTokensUsd", "defaultMaxTokens", "maxTokensCap"];
+/// Attributes that mean something only beside a limit.
+const OF_LIMITS: &[&str] = &[
+    "mode",
+    "boost",
+    "fallbackModelId",
+    "defaultMaxTokens",
+    "maxTokensCap",
+    "minMaxTokens",
+    "onShortage",
+    "warnAtPercent",
+    "shards",
+];
+const KNOWN: &[&str] = &[
+    "modelId",
+    "limit",
+    "mode",
+    "boost",
+    "fallbackModelId",
+    "defaultMaxTokens",
+    "maxTokensCap",
+    "minMaxTokens",
+    "onShortage",
+    "warnAtPercent",
+    "shards",
+    "pricePerMillionTokensUsd",
+    "calling",
+    "aliasOf",
+    "description",
+];
+
+impl LimitItem {
+    /// Reads an item of the limits table.
+    ///
+    /// # Errors
+    /// [`ErrorName::LimitNotConfigured`] with `itemId` and `attribute` when the item is malformed.
+    pub fn parse(item: &Value) -> Result<Self, SentryError> {
+        let item_id = item.get("modelId").and_then(Value::as_str).unwrap_or("(without modelId)").to_owned();
+        let Some(attributes) = item.as_object() else {
+            return Err(malformed(&item_id, "", "is not a map of attributes"));
+        };
+        let of = Attributes { item_id: &item_id, map: attributes };
+        of.check_names()?;
+        let limit = of.limit()?;
+        of.text("description")?;
+        Ok(Self {
+            boost: of.boost(limit)?,
+            limit,
+            mode: of.choice("mode", MODES)?.unwrap_or_default(),
+            fallback_model_id: of.chat_model("fallbackModelId")?,
+            default_max_tokens: of.number("defaultMaxTokens", MAX_LIMIT)?,
+            max_tokens_cap: of.number("maxTokensCap", MAX_LIMIT)?,
+            min_max_tokens: of.number("minMaxTokens", MAX_LIMIT)?.unwrap_or(DEFAULT_MIN_MAX_TOKENS),
+            on_shortage: of.choice("onShortage", SHORTAGES)?.unwrap_or_default(),
+            warn_at_percent: of.percentages()?,
+            shards: of
+                .number("shards", u64::from(MAX_SHARDS))?
+                .and_then(|shards| u16::try_from(shards).ok())
+                .unwrap_or(1),
+            rates: of.rates()?,
+            calling: of.choice("calling", CALLINGS)?,
+            alias_of: of.chat_model("aliasOf")?,
+            item_id,
+        })
+    }
+
+    /// The limit at a point in time, a boost included.
+    #[must_use]
+    pub fn limit_at(&self, time: DateTime<Utc>) -> Option<Limit> {
+        let limit = self.limit?;
+        let Some(boost) = self.boost.as_ref().filter(|boost| time < boost.until) else { return Some(limit) };
+        let boosted = |limit: Option<u64>, more: Option<u64>| {
+            limit.map(|limit| limit.saturating_add(more.unwrap_or(0)).min(MAX_LIMIT * 1_000))
+        };
+        Some(Limit {
+            input: boosted(limit.input, boost.addition.input),
+            output: boosted(limit.output, boost.addition.output),
+            cost: boosted(limit.cost, boost.addition.cost),
+        })
+    }
+}
+
+const MODES: &[(&str, Mode)] =
+    &[("enforce", Mode::Enforce), ("observe", Mode::Observe), ("block", Mode::Block)];
+const SHORTAGES: &[(&str, OnShortage)] = &[("shrink", OnShortage::Shrink), ("refuse", OnShortage::Refuse)];
+const CALLINGS: &[(&str, Calling)] = &[("native", Calling::Native), ("converse", Calling::Converse)];
+
+pub(super) fn malformed(item_id: &str, attribute: &str, problem: &str) -> SentryError {
+    SentryError::new(
+        ErrorName::LimitNotConfigured,
+        format!("The limit item {item_id:?} is malformed: {attribute} {problem}. Correct the item in the limits table."),
+    )
+    .with("itemId", item_id)
+    .with("attribute", attribute)
+}
+
+/// The attributes of one item.
+struct Attributes<'a> {
+    item_id: &'a str,
+    map: &'a Map<String, Value>,
+}
+
+impl Attributes<'_> {
+    fn wrong(&self, attribute: &str, problem: &str) -> SentryError {
+        malformed(self.item_id, attribute, problem)
+    }
+
+    fn check_names(&self) -> Result<(), SentryError> {
+        let of_a_model = self.item_id != ACCOUNT_ITEM && !self.item_id.starts_with(TENANT_PREFIX);
+        for name in self.map.keys().map(String::as_str) {
+            if !KNOWN.contains(&name) {
+                return Err(
+                    self.wrong(name, &format!("is not a known attribute; known are {}", KNOWN.join(", ")))
+                );
+            }
+            if !of_a_model && OF_MODELS.contains(&name) {
+                return Err(self.wrong(name, "belongs to a model's item, not to a tenant's or the account's"));
+            }
+            if !self.map.contains_key("limit") && OF_LIMITS.contains(&name) {
+                return Err(self.wrong(name, "means nothing without limit"));
+            }
+        }
+        if !self.map.contains_key("limit")
+            && !["aliasOf", "pricePerMillionTokensUsd", "calling"]
+                .iter()
+                .any(|name| self.map.contains_key(*name))
+        {
+            return Err(
+                self.wrong("limit", "is missing; write it as {\"input\": 1000000, \"output\": 3000000}")
+            );
+        }
+        Ok(())
+    }
+
+    fn limit(&self) -> Result<Option<Limit>, SentryError> {
+        let Some(value) = self.map.get("limit") else { return Ok(None) };
+        let limit = self.amounts("limit", value, &["input", "output", "costUsd"])?;
+        match (limit.input, limit.output, limit.cost) {
+            (Some(_), None, _) => Err(self.wrong("limit.output", "is missing beside input")),
+            (None, Some(_), _) => Err(self.wrong("limit.input", "is missing beside output")),
+            (None, None, None) => {
+                Err(self.wrong("limit", "limits nothing; name input and output, costUsd, or all three"))
+            }
+            _ => Ok(Some(limit)),
+        }
+    }
+
+    /// A map with a number for some dimensions.
+    fn amounts(&self, name: &str, value: &Value, known: &[&str]) -> Result<Limit, SentryError> {
+        let Value::Object(map) = value else {
+            return Err(self.wrong(name, "must be a map with the numbers input and output, or costUsd"));
+        };
+        if let Some(other) = map.keys().find(|key| !known.contains(&key.as_str())) {
+            return Err(self.wrong(
+                &format!("{name}.{other}"),
+                &format!("is not known; known are {}", known.join(", ")),
+            ));
+        }
+        let tokens = |key: &str| self.whole(&format!("{name}.{key}"), map.get(key), 0, MAX_LIMIT);
+        let cost = map.get("costUsd").map(|number| {
+            money::read_usd(number).ok_or_else(|| {
+                self.wrong(
+                    &format!("{name}.costUsd"),
+                    &format!(
+                        "must be a number of dollars from 0 to {}, with at most nine decimals",
+                        money::MAX_USD
+                    ),
+                )
+            })
+        });
+        Ok(Limit { input: tokens("input")?, output: tokens("output")?, cost: cost.transpose()? })
+    }
+
+    fn boost(&self, limit: Option<Limit>) -> Result<Option<Boost>, SentryError> {
+        let (Some(value), Some(limit)) = (self.map.get("boost"), limit) else { return Ok(None) };
+        let addition = self.amounts("boost", value, &["input", "output", "costUsd", "until"])?;
+        if let Some((dimension, _)) = addition.each().find(|(dimension, _)| limit.get(*dimension).is_none()) {
+            return Err(
+                self.wrong(&format!("boost.{}", dimension.as_str()), "adds to what the item does not limit")
+            );
+        }
+        if addition == Limit::default() {
+            return Err(self.wrong("boost", "adds nothing; name input, output or costUsd"));
+        }
+        let until = value.get("until").and_then(Value::as_str).and_then(|text| parse_time(text).ok());
+        let until =
+            until.ok_or_else(|| self.wrong("boost.until", "must be a time such as 2026-11-30T18:00:00Z"))?;
+        Ok(Some(Boost { addition, until }))
+    }
+
+    fn rates(&self) -> Result<Option<Rates>, SentryError> {
+        const NAME: &str = "pricePerMillionTokensUsd";
+        let Some(value) = self.map.get(NAME) else { return Ok(None) };
+        let Value::Object(map) = value else {
+            return Err(self.wrong(
+                NAME,
+                "must be a map with the numbers input and output, and optionally cacheRead and cacheWrite",
+            ));
+        };
+        if let Some(other) =
+            map.keys().find(|key| !["input", "output", "cacheRead", "cacheWrite"].contains(&key.as_str()))
+        {
+            return Err(self.wrong(
+                &format!("{NAME}.{other}"),
+                "is not a known price; known are input, output, cacheRead, cacheWrite",
+            ));
+        }
+        let rate = |key: &str| {
+            map.get(key)
+                .map(|number| {
+                    money::read_rate(number).ok_or_else(|| {
+                        self.wrong(
+                            &format!("{NAME}.{key}"),
+                            "must be a number of dollars with at most six decimals",
+                        )
+                    })
+                })
+                .transpose()
+        };
+        let needed = |key: &str| rate(key)?.ok_or_else(|| self.wrong(&format!("{NAME}.{key}"), "is missing"));
+        let input = needed("input")?;
+        Ok(Some(Rates {
+            input,
+            output: needed("output")?,
+            cache_read: rate("cacheRead")?.unwrap_or(input),
+            cache_write: rate("cacheWrite")?.unwrap_or(input),
+        }))
+    }
+
+    fn number(&self, name: &str, most: u64) -> Result<Option<u64>, SentryError> {
+        self.whole(name, self.map.get(name), 1, most)
+    }
+
+    fn whole(
+        &self,
+        name: &str,
+        value: Option<&Value>,
+        least: u64,
+        most: u64,
+    ) -> Result<Option<u64>, SentryError> {
+        match value {
+            None => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(whole) if (least..=most).contains(&whole) => Ok(Some(whole)),
+                _ => Err(self.wrong(name, &format!("must be a whole number from {least} to {most}"))),
+            },
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, SentryError> {
+        match self.map.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
+            Some(_) => Err(self.wrong(name, "must be a text that is not empty")),
+        }
+    }
+
+    fn choice<T: Copy>(&self, name: &str, known: &[(&str, T)]) -> Result<Option<T>, SentryError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let names = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        match known.iter().find(|(name, _)| *name == text) {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => Err(self.wrong(name, &format!("must be one of {}", names()))),
+        }
+    }
+
+    /// The id of a model that can be asked.
+    fn chat_model(&self, name: &str) -> Result<Option<String>, SentryError> {
+        let Some(id) = self.text(name)? else { return Ok(None) };
+        match ModelId::parse(&id) {
+            Ok(model) if !(name == "aliasOf" && model.opaque) => Ok(Some(id)),
+            _ => Err(self.wrong(name, "must be the id of a chat model, such as amazon.nova-2-lite-v1:0")),
+        }
+    }
+
+    fn percentages(&self) -> Result<Vec<u8>, SentryError> {
+        let Some(value) = self.map.get("warnAtPercent") else { return Ok(DEFAULT_WARN_AT_PERCENT.to_vec()) };
+        let problem =
+            || self.wrong("warnAtPercent", "must be a list of at most 10 whole numbers from 1 to 100");
+        let list = value.as_array().filter(|list| list.len() <= 10).ok_or_else(problem)?;
+        let mut percent = list
+            .iter()
+            .map(|entry| entry.as_u64().and_then(|n| u8::try_from(n).ok()).filter(|n| (1..=100).contains(n)))
+            .collect::<Option<Vec<u8>>>()
+            .ok_or_else(problem)?;
+        percent.sort_unstable();
+        percent.dedup();
+        Ok(percent)
+    }
+}
