@@ -101,6 +101,7 @@ pub async fn handle(event: Value, ledger: &impl WriteLedger) -> Result<Value, Se
         may_wait: event.waited_seconds < MAX_WAIT_SECONDS,
         may_count: event.may_count,
         spread: answer::spread(&event.request_id),
+        waited: event.waited_seconds,
     };
     let verdict = admit(Admission::new(event.limits.budgets.clone(), ask), ledger).await;
     let answer = answer::Answer {

@@ -17,6 +17,8 @@ use super::update::{Condition, Update};
 
 /// Writes that one admission may try on one budget before it calls the item too contended.
 const MAX_ATTEMPTS: u8 = 16;
+/// Draws in vain after which a request that can wait does so.
+const MAX_DRAWS: u8 = 4;
 /// No text that people send has more bytes to a token than this.
 const BYTES_PER_TOKEN_AT_MOST: i64 = 16;
 
@@ -41,6 +43,8 @@ pub struct Ask {
     pub may_count: bool,
     /// Spreads requests over the shards of a budget.
     pub spread: u64,
+    /// How long the request has waited, in seconds.
+    pub waited: u64,
 }
 
 impl Ask {
@@ -147,6 +151,9 @@ enum Phase {
     Survey(u16),
     /// Let the shard of this request draw from the rest of the budget.
     Draw(Vec<(ItemKey, Update)>),
+    /// Tell the shard of this request that the rest of the budget has nothing to draw, then
+    /// decide by the budget as a whole.
+    Note(Update, Counters),
     /// Give back what is held, then go on with this.
     Release(After),
     Done(Verdict),
@@ -188,6 +195,10 @@ impl Admission {
                     Some(budget) => return Step::Read(shards::items(&self.item(budget), *shards)),
                 },
                 Phase::Draw(updates) => return Step::Transact(updates.clone()),
+                Phase::Note(update, _) => match self.budgets.get(self.held.len()) {
+                    None => self.phase = Phase::Reserve,
+                    Some(budget) => return Step::Write(self.home(budget), update.clone()),
+                },
                 Phase::Release(after) => match self.held.last() {
                     Some(reserved) => {
                         return Step::Write(reserved.item.clone(), reserved.settle(Amounts::default()));
@@ -222,7 +233,14 @@ impl Admission {
             }
             (Phase::Raise(_), Outcome::Refused(counters)) => self.refused(counters),
             (Phase::Survey(_), Outcome::Read(items)) => self.surveyed(&items),
+            // Others draw at the same time; who can wait leaves it to them.
+            (Phase::Draw(_), Outcome::NotMoved) if self.ask.may_wait && self.attempts >= MAX_DRAWS => {
+                let refusal = self.refusal(Dimension::Output, Counters::default());
+                self.hold_off(refusal);
+            }
             (Phase::Draw(_), Outcome::NotMoved) => self.refused(Counters::default()),
+            // What becomes of a note changes nothing: it spares others a look.
+            (Phase::Note(_, total), _) => self.judge(total.clone()),
             // A draw moves capacity from one item to another and reserves nothing, but who
             // cannot reach the table gives up, as after any other step.
             _ => self.end(Verdict::Unavailable),
@@ -347,11 +365,48 @@ impl Admission {
         self.attempts += 1;
         let Some(budget) = self.budgets.get(self.held.len()) else { return };
         let shards = if budget.shards > 1 { budget.shards } else { item.shards() };
-        if shards > 0 || matches!(self.phase, Phase::Draw(_)) {
+        if matches!((&self.phase, self.shard(budget)), (Phase::Reserve, Some(_)))
+            && self.is_known_to_be_short(&item)
+        {
+            self.judge(shards::with_the_rest(item));
+        } else if shards > 0 || matches!(self.phase, Phase::Draw(_)) {
             self.phase = Phase::Survey(shards.max(1));
         } else {
             self.judge(item);
         }
+    }
+
+    /// Whether a shard knows that the whole budget has no room, so that looking at all of its
+    /// items may be left to few: what is used never comes back, and what is held may; who has
+    /// time to wait looks in its turn.
+    fn is_known_to_be_short(&self, shard: &Counters) -> bool {
+        let Some(budget) = self.budgets.get(self.held.len()) else { return false };
+        let total = shards::with_the_rest(shard.clone());
+        let least = self.ask.amounts(self.least_output(budget));
+        let short = |amounts: Amounts, taken: &dyn Fn(Dimension) -> i64| {
+            budget
+                .limit
+                .each()
+                .any(|(d, limit)| signed(amounts.get(d)) > signed(limit).saturating_sub(taken(d)))
+        };
+        short(least, &|d| total.used(d))
+            || (short(self.asked(), &|d| total.committed(d))
+                && self.ask.may_wait
+                && !self.is_its_turn(budget))
+    }
+
+    /// Of the requests that wait at a split budget, one in so many as it has shards looks at all of it.
+    fn is_its_turn(&self, budget: &Budget) -> bool {
+        (self.ask.spread >> 32).wrapping_add(self.ask.waited).is_multiple_of(u64::from(budget.shards.max(1)))
+    }
+
+    /// The dimension that has the least room for the request.
+    fn binding(&self, budget: &Budget, item: &Counters) -> Dimension {
+        let asked = self.asked();
+        let room = |(d, limit): &(Dimension, u64)| {
+            signed(*limit).saturating_sub(item.committed(*d)).saturating_sub(signed(asked.get(*d)))
+        };
+        budget.limit.each().min_by_key(room).map_or(Dimension::Output, |(dimension, _)| dimension)
     }
 
     /// Decides what the shard of this request draws, from all items of the budget.
@@ -372,7 +427,15 @@ impl Admission {
             survey.draw(&budget.limit, self.asked(), budget.shards)
         };
         match draw {
-            Some(updates) if !updates.is_empty() => self.phase = Phase::Draw(updates),
+            // Not all at once for the last bit: a crowd at one item would only be in its own way.
+            Some(draw) if draw.scarce && self.ask.may_wait && !self.is_its_turn(budget) => {
+                let refusal = self.refusal(self.binding(budget, &total), total);
+                self.hold_off(refusal);
+            }
+            Some(draw) if !draw.writes.is_empty() => self.phase = Phase::Draw(draw.writes),
+            None if survey.home.is_some() && !news && self.attempts < MAX_ATTEMPTS => {
+                self.phase = Phase::Note(survey.note(), total);
+            }
             _ => self.judge(total),
         }
     }

@@ -101,6 +101,14 @@ impl Reconciliation<'_> {
             let item = self.item.shard(index);
             let mut update = Update::default();
             sweep(&item, shard, dead_before, charge, &mut update);
+            // What is known of the rest may be too much now; whoever is short looks anew.
+            for dimension in Dimension::ALL {
+                for known in [counters::used_elsewhere(dimension), counters::committed_elsewhere(dimension)] {
+                    if shard.get(known) != 0 {
+                        update.remove.insert(known.to_owned());
+                    }
+                }
+            }
             if !update.remove.is_empty() {
                 of_shards.push((item, update));
             }

@@ -24,6 +24,31 @@ pub(super) fn items(budget: &ItemKey, shards: u16) -> Vec<ItemKey> {
     std::iter::once(budget.clone()).chain((0..shards).map(|index| budget.shard(index))).collect()
 }
 
+/// A transaction that moves capacity to a shard.
+pub struct Draw {
+    /// Its writes; none where the shard lacks nothing.
+    pub writes: Vec<(ItemKey, Update)>,
+    /// Whether so little is left that a draw serves but one request.
+    pub scarce: bool,
+}
+
+/// A shard and what it knows of the rest of its budget, as if the budget were not split.
+pub(super) fn with_the_rest(mut shard: Counters) -> Counters {
+    for dimension in Dimension::ALL {
+        let used = shard.get(counters::used_elsewhere(dimension));
+        let settled = shard.settled(dimension).saturating_add(used);
+        let explained = shard.explained(dimension).saturating_add(used);
+        let committed =
+            shard.committed(dimension).saturating_add(shard.get(counters::committed_elsewhere(dimension)));
+        shard.set(counters::settled(dimension), settled);
+        shard.set(counters::explained(dimension), explained);
+        shard.set(counters::committed(dimension), committed);
+        shard.remove(counters::used_elsewhere(dimension));
+        shard.remove(counters::committed_elsewhere(dimension));
+    }
+    shard
+}
+
 /// All items of a budget, as they were read.
 pub struct Survey<'a> {
     /// The budget's own item.
@@ -57,10 +82,11 @@ impl Survey<'_> {
         total
     }
 
-    /// The writes by which the shard gets what it lacks: from the budget's own item, and where
-    /// that has too little, from the other shards. `None` when all of them together have too little.
-    pub fn draw(&self, limit: &Limit, asked: Amounts, shards: u16) -> Option<Vec<(ItemKey, Update)>> {
+    /// How the shard gets what it lacks: from the budget's own item, and where that has too
+    /// little, from the other shards. `None` when all of them together have too little.
+    pub fn draw(&self, limit: &Limit, asked: Amounts, shards: u16) -> Option<Draw> {
         let own = self.items.first()?;
+        let mut scarce = false;
         let home = self.home.map(usize::from);
         let at_home = home.and_then(|home| self.items.get(home + 1)).cloned().unwrap_or_default();
         let mut drawing = Update::default();
@@ -95,6 +121,7 @@ impl Survey<'_> {
                 Some(_) if lacking <= 0 => 0,
                 Some(_) => {
                     let part = room / (DRAWN_PART * i64::from(shards.max(1)));
+                    scarce |= part < lacking;
                     part.max(lacking).min(room.saturating_add(taken))
                 }
             };
@@ -112,7 +139,7 @@ impl Survey<'_> {
                 drawing.require(seen(counters::drawn_under(dimension)));
             }
         }
-        Some(self.writes(drawing, giving, budget, shards))
+        Some(Draw { writes: self.writes(drawing, giving, budget, shards), scarce })
     }
 
     /// The writes that say something, the budget's own last.
@@ -145,6 +172,15 @@ impl Survey<'_> {
         writes
     }
 
+    /// The write that tells the shard how the rest of the budget stands.
+    pub fn note(&self) -> Update {
+        let mut update = Update::default();
+        if let Some(home) = self.home {
+            self.remember_the_rest(home, &mut update);
+        }
+        update
+    }
+
     /// Tells the shard how the rest of the budget stands, for the answers that it will give.
     fn remember_the_rest(&self, home: u16, drawing: &mut Update) {
         let (total, home) =
@@ -157,9 +193,7 @@ impl Survey<'_> {
                     total.committed(dimension) - home.committed(dimension),
                 ),
             ] {
-                if number != 0 || home.get(attribute) != 0 {
-                    drawing.set.insert(attribute.to_owned(), number);
-                }
+                drawing.set.insert(attribute.to_owned(), number);
             }
         }
     }

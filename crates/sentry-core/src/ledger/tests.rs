@@ -38,6 +38,7 @@ fn ask(input: u64, output: u64) -> Ask {
         may_wait: false,
         may_count: false,
         spread: 0,
+        waited: 0,
     }
 }
 
