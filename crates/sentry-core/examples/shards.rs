@@ -229,5 +229,5 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
 }
 
 fn settle(reservation: &Reservation, output: u64) -> Vec<(ItemKey, Update)> {
-    reservation.settle(Amounts { input: 1_000, output, cost: 0 })
+    reservation.settle(Amounts { input: 1_000, output, cost: 0 }, false)
 }

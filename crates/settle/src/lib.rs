@@ -2,8 +2,8 @@
 //! reservation back.
 //!
 //! When it cannot know what was used it keeps the upper bound as used: too high rather than
-//! too low. A settlement is never repeated after an unknown outcome; the reservation then
-//! stays until its bucket expires.
+//! too low. A settlement is never repeated after an unknown outcome; its reservation and those
+//! of the budgets after it then stay until reconcile sweeps their bucket.
 
 mod outcome;
 
@@ -76,7 +76,9 @@ pub async fn handle(event: Value, ledger: &impl WriteLedger) -> Result<Value, Se
     let mut budget = None;
     let mut thresholds = Vec::new();
     let mut unknown = false;
-    for ((item, update), of) in event.reservation.settle(actual).into_iter().zip(&event.budgets) {
+    for ((item, update), of) in
+        event.reservation.settle(actual, used.is_none()).into_iter().zip(&event.budgets)
+    {
         let counters = match ledger.write(&item, &update).await {
             Written::Applied(counters) => {
                 thresholds.extend(announce(of, period, &counters, actual));
@@ -97,7 +99,9 @@ pub async fn handle(event: Value, ledger: &impl WriteLedger) -> Result<Value, Se
                     item = item.as_str(),
                     "settlement without an outcome"
                 );
-                continue;
+                // The budgets after it stay reserved too. Were the model's settled and its tenant's
+                // not, reconcile would take the tenant's for a reservation that was never billed.
+                break;
             }
         };
         budget.get_or_insert_with(|| BudgetDocument::new(of, period, &counters, event.external_usage_known));

@@ -201,7 +201,10 @@ impl Admission {
                 },
                 Phase::Release(after) => match self.held.last() {
                     Some(reserved) => {
-                        return Step::Write(reserved.item.clone(), reserved.settle(Amounts::default()));
+                        return Step::Write(
+                            reserved.item.clone(),
+                            reserved.settle(Amounts::default(), false),
+                        );
                     }
                     None => {
                         self.phase = match after {

@@ -95,6 +95,8 @@ attributes! {
     committed: "input", "output", "cost";
     /// The true usage of settled requests.
     settled: "settledInput", "settledOutput", "settledCost";
+    /// Of what is settled, the upper bounds of requests whose true usage nobody knows.
+    estimated: "estimatedInput", "estimatedOutput", "estimatedCost";
     /// Usage that CloudWatch shows and the ledger does not explain.
     external: "externalInput", "externalOutput", "externalCost";
     /// Settled + external, kept as a sum: while it is no less than what CloudWatch shows,

@@ -68,11 +68,13 @@ pub fn closed_snapshot(own: &Counters, now: i64, metric_lag: i64) -> Option<i64>
     own.snapshots().range(..=now.saturating_sub(metric_lag)).next_back().copied()
 }
 
-/// Whether the ledger accounts for all that CloudWatch shows until a snapshot.
+/// Whether requests whose usage is known account for all that CloudWatch shows until a
+/// snapshot, so that nobody who died was billed. An estimate could hide what was.
 #[must_use]
 pub fn is_explained(own: &Counters, snapshot: i64, closed: Amounts) -> bool {
     Dimension::ALL.into_iter().all(|dimension| {
-        signed(closed.get(dimension)) <= own.get(&counters::settled_before(snapshot, dimension))
+        let settled = own.get(&counters::settled_before(snapshot, dimension));
+        signed(closed.get(dimension)) <= settled.saturating_sub(own.get(counters::estimated(dimension)))
     })
 }
 
@@ -126,19 +128,23 @@ impl Reconciliation<'_> {
         writes
     }
 
-    /// Raises external usage to what CloudWatch shows by now; lowers it only to what it shows
-    /// of a closed interval.
+    /// Raises external usage to what CloudWatch shows by now, and by as much of what the dead
+    /// hold as it shows of a closed interval; lowers it only to what it shows of that.
+    ///
+    /// The closed interval ends after the snapshot that it is compared with, so traffic in
+    /// between looks like usage around the sentry: reason to keep a number, not to raise it.
     fn external(&self, own: &Counters, latest: Amounts, closed: Option<(i64, Amounts)>, update: &mut Update) {
         let total = Survey { item: self.item.clone(), items: self.items, home: None }.total();
         for dimension in Dimension::ALL {
             let external = own.external(dimension);
             // A lower bound: CloudWatch lags behind the ledger.
             let by_now = signed(latest.get(dimension)).saturating_sub(total.settled(dimension));
-            let floor = closed.map_or(external, |(time, amounts)| {
-                signed(amounts.get(dimension))
-                    .saturating_sub(own.get(&counters::settled_before(time, dimension)))
+            let target = closed.map_or(external, |(time, amounts)| {
+                let floor = signed(amounts.get(dimension))
+                    .saturating_sub(own.get(&counters::settled_before(time, dimension)));
+                floor.min(external.saturating_add(self.held_by_the_dead(time, dimension)))
             });
-            let change = by_now.max(floor).max(0).saturating_sub(external);
+            let change = by_now.max(target).max(0).saturating_sub(external);
             if change != 0 {
                 update.add(counters::committed(dimension), change);
                 update.add(counters::external(dimension), change);
@@ -148,6 +154,14 @@ impl Reconciliation<'_> {
                 update.require(Condition::Equals(counters::external(dimension).to_owned(), external));
             }
         }
+    }
+
+    /// What the sweep gives back in one dimension.
+    fn held_by_the_dead(&self, dead_before: i64, of: Dimension) -> i64 {
+        let reservations = self.items.iter().flat_map(Counters::reservations);
+        let dead =
+            reservations.filter(|(bucket, dimension, _)| *dimension == of && is_dead(*bucket, dead_before));
+        dead.map(|(_, _, held)| held).sum()
     }
 
     /// Writes down what is settled now, under a time that is certainly later, and forgets what
@@ -167,11 +181,15 @@ impl Reconciliation<'_> {
     }
 }
 
+/// Whether every execution that started in a bucket has ended before a time.
+const fn is_dead(bucket: i64, before: i64) -> bool {
+    (bucket + 1) * BUCKET_SECONDS + EXECUTION_SECONDS <= before
+}
+
 /// Gives back what the dead hold, or charges it; removes what is empty.
 fn sweep(item: &ItemKey, counters: &Counters, dead_before: i64, charge: bool, update: &mut Update) {
     for (bucket, dimension, held) in counters.reservations() {
-        let ended = (bucket + 1) * BUCKET_SECONDS + EXECUTION_SECONDS;
-        if ended > dead_before {
+        if !is_dead(bucket, dead_before) {
             continue;
         }
         let attribute = counters::reserved_in(bucket, dimension);
@@ -180,6 +198,7 @@ fn sweep(item: &ItemKey, counters: &Counters, dead_before: i64, charge: bool, up
         if charge {
             update.add(counters::settled(dimension), held);
             update.add(counters::explained(dimension), held);
+            update.add(counters::estimated(dimension), held);
         } else {
             update.add(counters::committed(dimension), -held);
             if item.is_shard() {

@@ -31,11 +31,12 @@ pub struct Reserved {
 
 impl Reserved {
     /// The write that puts `actual` in the place of the reservation; nothing actual is a release.
+    /// `estimated` says that the true usage is not known.
     ///
     /// It applies only while the bucket still holds the reservation: a bucket that was swept
     /// takes no late settlement.
     #[must_use]
-    pub fn settle(&self, actual: Amounts) -> Update {
+    pub fn settle(&self, actual: Amounts, estimated: bool) -> Update {
         let mut update = Update::default();
         for dimension in Dimension::ALL {
             let taken = i64::try_from(self.amounts.get(dimension)).unwrap_or(i64::MAX);
@@ -44,6 +45,9 @@ impl Reserved {
             update.add(counters::committed(dimension), actual.saturating_sub(taken));
             update.add(counters::settled(dimension), actual);
             update.add(counters::explained(dimension), actual);
+            if estimated {
+                update.add(counters::estimated(dimension), actual);
+            }
             if self.item.is_shard() {
                 update.add(counters::free(dimension), taken.saturating_sub(actual));
             }
@@ -57,10 +61,12 @@ impl Reserved {
 }
 
 impl Reservation {
-    /// The writes that settle it, one for each budget.
+    /// The writes that settle it, one for each budget. In this order, and none after one whose
+    /// outcome is unknown: a tenant's budget is settled before its model's.
     #[must_use]
-    pub fn settle(&self, actual: Amounts) -> Vec<(ItemKey, Update)> {
-        self.reserved.iter().map(|reserved| (reserved.item.clone(), reserved.settle(actual))).collect()
+    pub fn settle(&self, actual: Amounts, estimated: bool) -> Vec<(ItemKey, Update)> {
+        let write = |reserved: &Reserved| (reserved.item.clone(), reserved.settle(actual, estimated));
+        self.reserved.iter().map(write).collect()
     }
 }
 
