@@ -307,11 +307,17 @@ impl Run<'_> {
                         let input = selector
                             .as_ref()
                             .map_or_else(|| Ok(value), |selector| selector.evaluate(&inner))?;
-                        self.states(processor, input, scope.variables.clone(), Some(item)).await
+                        let result =
+                            self.states(processor, input, scope.variables.clone(), Some(item)).await?;
+                        Ok((index, result))
                     }
                 });
-                let results = stream::iter(iterations).buffered(concurrency).try_collect().await;
-                Some(Value::Array(self.ended("Map", name, results)?))
+                // The next iteration starts when any has ended; the results keep their order.
+                let results: Result<Vec<(usize, Value)>, TaskError> =
+                    stream::iter(iterations).buffer_unordered(concurrency).try_collect().await;
+                let mut results = self.ended("Map", name, results)?;
+                results.sort_by_key(|(index, _)| *index);
+                Some(results.into_iter().map(|(_, result)| result).collect())
             }
         };
         let scope = Scope { result: result.as_ref(), ..*scope };

@@ -1,5 +1,7 @@
 //! JSONata expressions, with what Step Functions adds to the language and takes from it.
 
+mod lexer;
+
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
@@ -24,18 +26,22 @@ pub(crate) struct Expression {
     ast: AstNode,
     /// Names behind a `$` in the text: at least the variables that it reads.
     pub(crate) names: Vec<String>,
+    /// The parts of the reserved `$states` that it reads; `None` when that may be all of them.
+    states: Option<Vec<String>>,
 }
 
 impl Expression {
     /// Parses the text between `{%` and `%}`.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let ast = jsonata_core::parser::parse(source).map_err(|error| error.to_string())?;
-        Ok(Self { source: source.trim().to_owned(), ast, names: dollar_names(source) })
+        let code = lexer::code(source);
+        let (names, states) = (lexer::dollar_names(&code), lexer::parts_of_states(&code));
+        Ok(Self { source: source.trim().to_owned(), ast, names, states })
     }
 
     /// Whether the text reads a part of the reserved `$states`.
     pub(crate) fn reads(&self, part: &str) -> bool {
-        self.source.contains(&format!("$states.{part}"))
+        self.states.as_ref().is_none_or(|parts| parts.iter().any(|read| read == part))
     }
 
     /// Whether the expression binds a name itself, as a function's parameter or with `:=`.
@@ -94,37 +100,6 @@ impl Expression {
             value.to_json_string().map_err(|error| wrong(format!("returned what is no JSON: {error}")))?;
         serde_json::from_str(&text).map_err(|error| wrong(format!("returned what is no JSON: {error}")))
     }
-}
-
-/// The names behind `$` outside of string literals and comments.
-fn dollar_names(source: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut rest = source.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '"' | '\'' => {
-                while let Some(inside) = rest.next() {
-                    if inside == '\\' {
-                        rest.next();
-                    } else if inside == c {
-                        break;
-                    }
-                }
-            }
-            '$' => {
-                let mut name = String::new();
-                while let Some(&next) = rest.peek().filter(|next| next.is_alphanumeric() || **next == '_') {
-                    name.push(next);
-                    rest.next();
-                }
-                if !name.is_empty() && !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            _ => {}
-        }
-    }
-    names
 }
 
 thread_local! {
@@ -245,9 +220,8 @@ fn random(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
 /// The reserved variable with the parts that an expression reads.
 pub(crate) fn states(expression: &Expression, parts: &[(&str, Option<&Value>)]) -> Value {
     let mut states = json!({});
-    let whole = expression.source.replace("$states.", "").contains("$states");
     for (part, value) in parts {
-        if let Some(value) = value.filter(|_| whole || expression.reads(part)) {
+        if let Some(value) = value.filter(|_| expression.reads(part)) {
             states[*part] = value.clone();
         }
     }

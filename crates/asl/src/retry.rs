@@ -29,7 +29,8 @@ pub(crate) struct Catcher {
 impl Retrier {
     pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
         let mut retriers = Vec::new();
-        for (index, retrier) in state.list("Retry")?.iter().enumerate() {
+        let list = state.list("Retry")?;
+        for (index, retrier) in list.iter().enumerate() {
             let fields = Fields::of(retrier, &state.at(&format!("Retry[{index}]")))?;
             fields.text("Comment")?;
             let jitter = fields.text("JitterStrategy")?;
@@ -37,7 +38,7 @@ impl Retrier {
                 return Err(fields.wrong("JitterStrategy", "must be FULL or NONE"));
             }
             retriers.push(Self {
-                errors: fields.names("ErrorEquals")?,
+                errors: errors(&fields, index + 1 == list.len())?,
                 interval: fields.whole("IntervalSeconds", 1)?.map_or(1.0, to_f64),
                 max_attempts: fields.whole("MaxAttempts", 0)?.unwrap_or(3),
                 backoff: fields.number("BackoffRate", 1.0)?.unwrap_or(2.0),
@@ -63,6 +64,15 @@ impl Retrier {
     }
 }
 
+/// The names of errors; the one for all of them stands alone, and last.
+fn errors(fields: &Fields<'_>, last: bool) -> Result<Vec<String>, DefinitionError> {
+    let errors = fields.names("ErrorEquals")?;
+    if errors.iter().any(|error| error == "States.ALL") && (errors.len() > 1 || !last) {
+        return Err(fields.wrong("ErrorEquals", "must have States.ALL alone, and in the last entry"));
+    }
+    Ok(errors)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "seconds are far below 2^52")]
 fn to_f64(number: u64) -> f64 {
     number as f64
@@ -71,11 +81,12 @@ fn to_f64(number: u64) -> f64 {
 impl Catcher {
     pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
         let mut catchers = Vec::new();
-        for (index, catcher) in state.list("Catch")?.iter().enumerate() {
+        let list = state.list("Catch")?;
+        for (index, catcher) in list.iter().enumerate() {
             let fields = Fields::of(catcher, &state.at(&format!("Catch[{index}]")))?;
             fields.text("Comment")?;
             catchers.push(Self {
-                errors: fields.names("ErrorEquals")?,
+                errors: errors(&fields, index + 1 == list.len())?,
                 assign: fields.assign()?,
                 output: fields.template("Output")?,
                 next: fields.required_text("Next")?,

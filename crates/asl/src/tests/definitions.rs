@@ -29,6 +29,15 @@ fn mistakes_are_named_by_their_place() {
             "First.Retry[0].BackoffRate",
         ),
         (json!({"First": task(json!({"Catch": [{"ErrorEquals": ["A"]}]}))}), "First.Catch[0].Next"),
+        (
+            json!({"First": task(json!({"Retry": [{"ErrorEquals": ["A", "States.ALL"]}]}))}),
+            "First.Retry[0].ErrorEquals",
+        ),
+        (
+            json!({"First": task(json!({"Catch": [
+                {"ErrorEquals": ["States.ALL"], "Next": "First"}, {"ErrorEquals": ["A"], "Next": "First"}]}))}),
+            "First.Catch[0].ErrorEquals",
+        ),
         (json!({"First": {"Type": "Choice", "Choices": []}}), "First.Choices"),
         (json!({"First": {"Type": "Wait", "End": true}}), "First.Seconds"),
         (

@@ -152,6 +152,13 @@ async fn a_map_iterates_in_order_with_at_most_so_many_at_once() {
             execute(machine(map(json!({"MaxConcurrency": concurrency}))), input.clone(), script).await;
         assert_eq!((execution.duration.as_secs(), script.most_at_once()), (seconds, most));
     }
+    // A slow iteration holds up nobody, and its result keeps its place.
+    let mut slow = Script::default();
+    for (result, seconds) in [("a", 3), ("b", 1), ("c", 1), ("d", 1)] {
+        slow = slow.reply("Each", seconds, Ok(json!(result)));
+    }
+    let (execution, _) = execute(machine(map(json!({"MaxConcurrency": 2}))), input.clone(), slow).await;
+    assert_eq!((execution.duration.as_secs(), execution.output), (3, Some(json!(["a", "b", "c", "d"]))));
     let of = |items: Value| map(json!({"Items": items}));
     assert_eq!(output(of(json!("{% {'a': 1} %}")), Value::Null).await, json!([{"Key": "a", "Value": 1}]));
     assert_eq!(output(of(json!([])), Value::Null).await, json!([]));

@@ -36,6 +36,22 @@ async fn step_functions_own_functions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_reserved_variable_is_there_in_any_writing() {
+    let input = json!({"a": 7});
+    for expression in [
+        "$states.input.a",
+        "$states . input . a",
+        "$states\n  .input.a",
+        "$states.`input`.a",
+        "$lookup($states, 'input').a",
+        "/* it's */ $states.input.a",
+        "$contains('x', /['\"]/) ? 0 : $states.input.a",
+    ] {
+        assert_eq!(value(expression, input.clone()).await, 7, "{expression}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_language_must_not_do() {
     for expression in [
         "$eval('1')",
