@@ -109,11 +109,11 @@ where
     let now = (context.clock)();
     let mut periods = vec![Period::of(now - AFTER_THE_END), Period::of(now)];
     periods.dedup();
-    let all = context.ledger.scan(&periods).await?;
+    let all = Box::pin(context.ledger.scan(&periods)).await?;
     // After the reading: whatever was settled before it is in the numbers.
     let now = (context.clock)();
-    let limits = context.limits.scan().await?;
-    let listed = context.metrics.list().await;
+    let limits = Box::pin(context.limits.scan()).await?;
+    let listed = Box::pin(context.metrics.list()).await;
     if let Err(error) = &listed {
         tracing::warn!(reason = error.message, "the models in use cannot be listed");
     }
@@ -121,7 +121,8 @@ where
     let mut done = Vec::new();
     for period in periods {
         let run = Run { context, families: &families, period, now: now.timestamp() };
-        done.push(run.reconcile(&Items::of(period, &all)).await);
+        // Boxed, like the longer of its steps: the compiler cannot lay out futures nested this deep.
+        done.push(Box::pin(run.reconcile(&Items::of(period, &all))).await);
     }
     Ok(json!({"periods": done}))
 }

@@ -55,7 +55,8 @@ impl<T, L: WriteLedger, M: SumMetrics> Run<'_, T, L, M> {
         };
         let families = self.families.with(items.models());
         for family in &families {
-            match self.family(family, items, snapshot(&family.name), of_account, &mut account).await {
+            match Box::pin(self.family(family, items, snapshot(&family.name), of_account, &mut account)).await
+            {
                 Ok(evidence) => self.write(&family.name, items, &evidence, &mut done).await,
                 Err(error) => {
                     tracing::warn!(family = family.name, reason = error.message, "usage unknown");
@@ -128,7 +129,7 @@ impl<T, L: WriteLedger, M: SumMetrics> Run<'_, T, L, M> {
     }
 
     async fn usage(&self, family: &Family, interval: (i64, i64)) -> Result<Amounts, SentryError> {
-        self.context.closed_days.usage(&self.context.metrics, family, interval, self.now).await
+        Box::pin(self.context.closed_days.usage(&self.context.metrics, family, interval, self.now)).await
     }
 
     async fn write(&self, budget: &str, items: &Items, evidence: &Evidence, done: &mut Done) {
@@ -147,7 +148,7 @@ impl<T, L: WriteLedger, M: SumMetrics> Run<'_, T, L, M> {
             metric_lag: self.context.metric_lag,
         };
         for (item, update) in reconciliation.writes(evidence) {
-            match self.context.ledger.write(&item, &update).await {
+            match Box::pin(self.context.ledger.write(&item, &update)).await {
                 Outcome::Applied(_) => done.writes += 1,
                 // Somebody else has changed the item since it was read; the next run sees that.
                 Outcome::Refused(_) => {
