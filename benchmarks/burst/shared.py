@@ -1,4 +1,4 @@
-"""What the bursts share: open files, the price list, requests at once, and what the ledger and the models say."""
+"""What the bursts share: the prompt, the price list, requests at once, and what the ledger and the models say."""
 
 import asyncio
 import json
@@ -8,9 +8,23 @@ import time
 
 import bench
 
+# Of `cases`, and of the comparison with it.
+MODEL = "us.anthropic.claude-sonnet-4-6"
+FAMILY = MODEL.removeprefix("us.")
+BUDGETED = 10
+READS, WRITES = 1_000, 500
+PROMPT_BYTES = 4_000
+LATENCY_MS = 1_000
 # Express gives an execution five minutes.
 SECONDS_PER_REQUEST = 320
 PRICES = bench.ROOT / "crates/sentry-core/src/price/table.rs"
+
+
+def prompt(reads=READS, writes=WRITES):
+    """A text of 4,000 bytes that the simulated model counts as so many tokens, and answers with so many."""
+    wish = f"\n#sim input={reads} output={writes}"
+    story = "Tell me a story. " + "word " * PROMPT_BYTES
+    return story[: PROMPT_BYTES - len(wish)] + wish
 
 
 def open_many_files():

@@ -18,6 +18,10 @@ fn noon() -> DateTime<Utc> {
 
 /// A host whose clock shows so many minutes after noon; the tables are kept in the folder.
 async fn at(minutes: i64, folder: &Path, faults: &[&str]) -> Host {
+    clocked(noon() + TimeDelta::minutes(minutes), folder, faults).await
+}
+
+async fn clocked(time: DateTime<Utc>, folder: &Path, faults: &[&str]) -> Host {
     let limits = json!([
         limit("default", 100_000, 1_000),
         {"modelId": "tenant/acme", "limit": {"input": 100_000, "output": 900}},
@@ -25,7 +29,7 @@ async fn at(minutes: i64, folder: &Path, faults: &[&str]) -> Host {
     start(limits, |config| {
         config.data = Some(folder.to_owned());
         config.metric_lag = TimeDelta::zero();
-        config.clock = Clock::moved_by(noon() + TimeDelta::minutes(minutes) - Utc::now());
+        config.clock = Clock::moved_by(time - Utc::now());
         config.faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
     })
     .await
@@ -154,6 +158,29 @@ async fn without_cloudwatch_nothing_is_given_back() {
     }
     let host = at(45, &folder, &[]).await;
     assert_eq!(Tables::of(&host).await.budget(ITEM).await["output"], 400);
+    host.shutdown().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_month_before_is_looked_after_until_it_is_closed() {
+    let folder = folder("month");
+    let last_minute: DateTime<Utc> = "2026-10-31T23:58:30Z".parse().unwrap();
+    let host = clocked(last_minute, &folder, &["lambda.settle.ServiceException:10"]).await;
+    ask(&host, &asked(400)).await.unwrap();
+    let tables = Tables::of(&host).await;
+    assert_eq!(tables.budget("2026-10/amazon.nova-lite-v1:0").await["output"], 400);
+    host.shutdown().await;
+    for minutes in [5, 10, 15, 20, 25, 30] {
+        let host = clocked(last_minute + TimeDelta::minutes(minutes), &folder, &[]).await;
+        host.invoke("reconcile", json!({})).await.unwrap();
+        host.shutdown().await;
+    }
+    let host = clocked(last_minute + TimeDelta::minutes(31), &folder, &[]).await;
+    let tables = Tables::of(&host).await;
+    assert_eq!(tables.budget("2026-10/amazon.nova-lite-v1:0").await.get("output"), None);
+    // The new month has a budget of its own.
+    assert_eq!(ask(&host, &asked(1_000)).await.unwrap()["budget"]["period"], "2026-11");
     host.shutdown().await;
     std::fs::remove_dir_all(folder).unwrap();
 }

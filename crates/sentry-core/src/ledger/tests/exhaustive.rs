@@ -56,6 +56,7 @@ fn small() -> Setting {
         bypasses: 0,
         reconciles: 0,
         ticks: 1,
+        month_ends: i64::from(u16::MAX),
         skews: 1,
         mutation: Mutation::None,
     }

@@ -56,6 +56,8 @@ pub struct Setting {
     pub bypasses: usize,
     pub reconciles: usize,
     pub ticks: i64,
+    /// After how many ticks the month ends: nothing starts in it any more, and calls are billed in the next.
+    pub month_ends: i64,
     pub skews: usize,
     pub mutation: Mutation,
 }
@@ -66,6 +68,8 @@ struct Call {
     at: i64,
     usage: Amounts,
     around: bool,
+    /// CloudWatch counts it in the next month.
+    next_month: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -189,7 +193,7 @@ impl World {
 
     pub fn actions(&self, setting: &Setting) -> Vec<Action> {
         let mut actions = Vec::new();
-        if self.started < setting.requests {
+        if self.started < setting.requests && !self.month_is_over(setting) {
             actions.push(Action::Start);
         }
         let faulty = self.faults < setting.faults;
@@ -276,7 +280,7 @@ impl World {
                 let Request::Calling { reservation, .. } = &self.requests[index] else { return };
                 let bound = reservation.amounts;
                 if billed {
-                    self.bill(bound, false);
+                    self.bill(setting, bound, false);
                 }
                 let released = setting.mutation == Mutation::ReleaseUnknown;
                 self.end_call(index, if released { Amounts::default() } else { bound }, true);
@@ -284,7 +288,7 @@ impl World {
             Action::Bypass => {
                 let usage = Amounts { input: setting.input / 2, output: setting.output / 2, cost: 0 };
                 let cost = setting.rates.map_or(0, |rates| rates.bound(usage.input, usage.output));
-                self.bill(Amounts { cost, ..usage }, true);
+                self.bill(setting, Amounts { cost, ..usage }, true);
             }
             Action::Show => self.shown += 1,
             Action::Tick => self.tick(),
@@ -434,12 +438,17 @@ impl World {
             usage.output = setting.output * 2;
         }
         usage.cost = setting.rates.map_or(0, |rates| rates.bound(usage.input, usage.output));
-        self.bill(usage, false);
+        self.bill(setting, usage, false);
         self.end_call(index, usage, false);
     }
 
-    fn bill(&mut self, usage: Amounts, around: bool) {
-        self.calls.push(Call { at: self.now, usage, around });
+    fn month_is_over(&self, setting: &Setting) -> bool {
+        self.now >= START + setting.month_ends * TICK
+    }
+
+    fn bill(&mut self, setting: &Setting, usage: Amounts, around: bool) {
+        let next_month = self.month_is_over(setting);
+        self.calls.push(Call { at: self.now, usage, around, next_month });
         if !around {
             self.truth = self.truth.plus(&usage);
         }
@@ -464,7 +473,7 @@ impl World {
     fn sum(calls: &[Call], before: i64) -> Amounts {
         calls
             .iter()
-            .filter(|call| call.at < before)
+            .filter(|call| call.at < before && !call.next_month)
             .fold(Amounts::default(), |sum, call| sum.plus(&call.usage))
     }
 
@@ -543,9 +552,15 @@ impl World {
         self.of(budget).iter().flat_map(Counters::reservations).map(|(_, _, number)| number).sum()
     }
 
+    /// What went through the sentry and was billed in the next month.
+    pub fn billed_next_month(&self) -> u64 {
+        let next = self.calls.iter().filter(|call| call.next_month && !call.around);
+        next.map(|call| call.usage.output).sum()
+    }
+
     /// External usage of a budget, and what truly went around the sentry.
     pub fn external(&self, budget: &Budget) -> (i64, i64) {
-        let around = self.calls.iter().filter(|call| call.around);
+        let around = self.calls.iter().filter(|call| call.around && !call.next_month);
         let truth: u64 = around.map(|call| call.usage.output).sum();
         (self.total(budget).external(Dimension::Output), truth as i64)
     }
@@ -561,7 +576,10 @@ impl World {
                 if truth > limit {
                     return Some("over the limit");
                 }
-                if total.committed(dimension) < truth as i64 {
+                // What a dead request was billed in the next month counts there.
+                let next = self.calls.iter().filter(|call| call.next_month && !call.around);
+                let next: u64 = next.map(|call| call.usage.get(dimension)).sum();
+                if total.committed(dimension) < truth.saturating_sub(next) as i64 {
                     return Some("the ledger is too low");
                 }
                 // Only calls around the sentry can push a budget over.
