@@ -36,6 +36,8 @@ struct Account {
     closed: Option<Amounts>,
     /// Whether every family could be read.
     complete: bool,
+    /// Whether every family was looked at long enough to tell what of it the ledger knows.
+    judged: bool,
     /// Whether the ledger explains all of it, and until when.
     explained: bool,
     until: Option<i64>,
@@ -50,6 +52,7 @@ impl<T, L: WriteLedger, M: SumMetrics> Run<'_, T, L, M> {
             latest: Amounts::default(),
             closed: of_account.map(|_| Amounts::default()),
             complete: true,
+            judged: true,
             explained: true,
             until: None,
         };
@@ -70,7 +73,7 @@ impl<T, L: WriteLedger, M: SumMetrics> Run<'_, T, L, M> {
         }
         // CloudWatch knows no tenants. What their dead hold is given back only while it shows
         // nothing that the ledger does not account for, else it is charged.
-        if let (true, Some(until)) = (account.complete, account.until) {
+        if let (true, Some(until)) = (account.complete && account.judged, account.until) {
             let evidence = Evidence::Indirect { until, explained: account.explained };
             for tenant in items.tenants() {
                 self.write(&tenant, items, &evidence, &mut done).await;
@@ -121,9 +124,8 @@ impl<T, L: WriteLedger, M: SumMetrics> Run<'_, T, L, M> {
                 account.explained &= is_explained(&items.own(&family.name), time, amounts);
                 account.until = Some(account.until.map_or(time, |until| until.min(time)));
             }
-            // Not yet looked at long enough to tell what of it the ledger knows.
             _ if latest == Amounts::default() => {}
-            _ => account.complete = false,
+            _ => account.judged = false,
         }
         Ok(Evidence::Shown { latest, closed })
     }
