@@ -162,10 +162,10 @@ impl Findings<'_> {
 
     fn variables(&mut self, name: &str, state: &State, before: &BTreeSet<String>) {
         for expression in expressions(state) {
-            for variable in &expression.names {
+            for variable in &expression.names.used {
                 let known = variable == "states"
                     || before.contains(variable)
-                    || expression.binds(variable)
+                    || expression.names.bound.contains(variable)
                     || FUNCTIONS.contains(&format!(" {variable} "));
                 if !known {
                     self.add(

@@ -12,15 +12,17 @@
 mod admission;
 mod claim;
 mod counters;
+mod protocol;
 mod reconcile;
 mod settlement;
 mod shards;
 mod update;
 mod view;
 
-pub use admission::{Admission, Ask, Outcome, Refusal, Step, Verdict};
+pub use admission::Admission;
 pub use claim::Claim;
 pub use counters::{Counters, ItemKey};
+pub use protocol::{Ask, Outcome, Refusal, Step, Verdict};
 pub use reconcile::{Evidence, Reconciliation, closed_snapshot, is_explained};
 pub use settlement::{Reservation, Reserved, crossed_thresholds};
 pub use update::{Condition, Update};
