@@ -1,7 +1,7 @@
 //! JSONata expressions, with what Step Functions adds to the language and takes from it.
 
 mod names;
-
+#[cfg(test)]
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -33,8 +33,7 @@ impl Expression {
     /// Parses the text between `{%` and `%}`.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let ast = jsonata_core::parser::parse(source).map_err(|error| error.to_string())?;
-        let names = Names::of(&ast).map_err(|error| error.to_string())?;
-        Ok(Self { source: source.trim().to_owned(), ast, names })
+        Ok(Self { source: source.trim().to_owned(), names: Names::of(&ast), ast })
     }
 
     /// The value, which must not be undefined.

@@ -13,6 +13,7 @@ mod jsonata;
 mod lint;
 mod map;
 mod reader;
+mod repeats;
 mod retry;
 mod scope;
 mod template;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jsonata_core::ast::AstNode;
-use serde_json::Value;
+use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::value::with_stack;
 
 /// The names in an expression, without their `$`.
 #[derive(Debug, Clone, Default)]
@@ -19,10 +19,10 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(super) fn of(tree: &AstNode) -> Result<Self, serde_json::Error> {
+    pub(super) fn of(tree: &AstNode) -> Self {
         let mut names = Self::default();
-        names.walk(&serde_json::to_value(tree)?);
-        Ok(names)
+        names.walk(tree);
+        names
     }
 
     /// Whether the expression may read a part of the reserved `$states`.
@@ -30,50 +30,102 @@ impl Names {
         self.whole || self.parts.contains(part)
     }
 
-    /// In the serialized tree the keys are kinds of nodes and their fields, never text of the expression.
-    fn walk(&mut self, node: &Value) {
-        match node {
-            Value::Array(nodes) => nodes.iter().for_each(|node| self.walk(node)),
-            Value::Object(fields) => fields.iter().for_each(|(kind, inner)| self.node(kind, inner)),
-            _ => {}
-        }
+    fn walk(&mut self, node: &AstNode) {
+        // A tree may be deeper than the stack of a thread.
+        with_stack(|| self.node(node));
     }
 
-    fn node(&mut self, kind: &str, inner: &Value) {
-        match (kind, inner) {
-            ("Variable", Value::String(name)) => {
+    fn all<'a>(&mut self, nodes: impl IntoIterator<Item = &'a AstNode>) {
+        nodes.into_iter().for_each(|node| self.walk(node));
+    }
+
+    fn node(&mut self, node: &AstNode) {
+        match node {
+            AstNode::Variable(name) => {
                 self.whole |= name == "states";
                 self.used.insert(name.clone());
             }
-            ("Function", _) => self.used.extend(inner["name"].as_str().map(str::to_owned)),
-            ("focus" | "index_var" | "Index", Value::String(name)) => {
-                self.bound.insert(name.clone());
+            AstNode::Function { name, args, .. } => {
+                self.used.insert(name.clone());
+                self.all(args);
             }
-            ("params", Value::Array(names)) => {
-                self.bound.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+            AstNode::Lambda { params, body, .. } => {
+                self.bound.extend(params.iter().cloned());
+                self.walk(body);
             }
-            ("Binary", _) if inner["op"] == "ColonEqual" => {
-                self.bound.extend(inner["lhs"]["Variable"].as_str().map(str::to_owned));
+            AstNode::Binary { op, lhs, rhs } => {
+                if let (BinaryOp::ColonEqual, AstNode::Variable(name)) = (op, &**lhs) {
+                    self.bound.insert(name.clone());
+                }
+                self.all([&**lhs, rhs]);
             }
-            ("steps", Value::Array(steps)) => {
-                if let Some((part, rest)) = part_of_states(steps) {
-                    self.used.insert("states".to_owned());
-                    self.parts.insert(part.to_owned());
-                    return rest.iter().for_each(|step| self.walk(step));
+            AstNode::Path { steps } => self.path(steps),
+            AstNode::Unary { operand: inner, .. } | AstNode::FunctionApplication(inner) => self.walk(inner),
+            AstNode::Call { procedure, args } => {
+                self.walk(procedure);
+                self.all(args);
+            }
+            AstNode::Array(nodes) | AstNode::Block(nodes) | AstNode::ArrayGroup(nodes) => self.all(nodes),
+            AstNode::Object(pairs) => self.all(pairs.iter().flat_map(|(key, value)| [key, value])),
+            AstNode::ObjectTransform { input, pattern } => {
+                self.walk(input);
+                self.all(pattern.iter().flat_map(|(key, value)| [key, value]));
+            }
+            AstNode::Conditional { condition, then_branch, else_branch } => {
+                self.all([&**condition, then_branch]);
+                self.all(else_branch.as_deref());
+            }
+            AstNode::Sort { input, terms } => {
+                self.walk(input);
+                self.all(terms.iter().map(|(term, _)| term));
+            }
+            AstNode::Transform { location, update, delete } => {
+                self.all([&**location, update]);
+                self.all(delete.as_deref());
+            }
+            AstNode::String(_)
+            | AstNode::Name(_)
+            | AstNode::Number(_)
+            | AstNode::Boolean(_)
+            | AstNode::Null
+            | AstNode::Undefined
+            | AstNode::Placeholder
+            | AstNode::Regex { .. }
+            | AstNode::ParentVariable(_)
+            | AstNode::Wildcard
+            | AstNode::Descendant
+            | AstNode::Parent(_) => {}
+        }
+    }
+
+    fn path(&mut self, steps: &[PathStep]) {
+        let mut steps = steps;
+        if let [first, rest @ ..] = steps
+            && let (AstNode::Variable(name), Some(AstNode::Name(part))) =
+                (&first.node, rest.first().map(|step| &step.node))
+            && name == "states"
+            && first.stages.is_empty()
+            && first.focus.is_none()
+            && first.index_var.is_none()
+        {
+            self.used.insert(name.clone());
+            self.parts.insert(part.clone());
+            steps = rest;
+        }
+        for step in steps {
+            self.walk(&step.node);
+            self.bound.extend(step.focus.iter().chain(&step.index_var).cloned());
+            for stage in &step.stages {
+                match stage {
+                    Stage::Filter(filter) => self.walk(filter),
+                    Stage::Index(name) => {
+                        self.bound.insert(name.clone());
+                    }
+                    Stage::KeepArray => {}
                 }
             }
-            _ => {}
         }
-        self.walk(inner);
     }
-}
-
-/// The part that a path reads which starts with `$states.<part>`, and the steps from there on.
-fn part_of_states(steps: &[Value]) -> Option<(&str, &[Value])> {
-    let (first, rest) = steps.split_first()?;
-    let plain = first["node"]["Variable"] == "states" && first["stages"].as_array().is_none_or(Vec::is_empty);
-    let part = rest.first()?["node"]["Name"].as_str()?;
-    (plain && first["focus"].is_null() && first["index_var"].is_null()).then_some((part, rest))
 }
 
 #[cfg(test)]
@@ -81,7 +133,7 @@ mod tests {
     use super::*;
 
     fn names(source: &str) -> Names {
-        Names::of(&jsonata_core::parser::parse(source).unwrap()).unwrap()
+        Names::of(&jsonata_core::parser::parse(source).unwrap())
     }
 
     #[test]
@@ -94,12 +146,19 @@ mod tests {
             ("$a.`it's` & $b", "a b"),
             ("x[y] / $a & 'z' / $b", "a b"),
             ("$a.* / $b", "a b"),
-            ("$a.and / $b", "a b"),
             ("$map($a, $b)^(>$c)", "a b c map"),
             ("$a ~> |$b|{'x': $c}|", "a b c"),
         ] {
             let used: Vec<_> = names(source).used.into_iter().collect();
             assert_eq!(used.join(" "), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_deep_expression_is_read_to_its_ground() {
+        for (open, close, depth) in [("[", "]", 400), ("{'a': ", "}", 400), ("($x := 1; ", ")", 990)] {
+            let deep = format!("{}$a{}", open.repeat(depth), close.repeat(depth));
+            assert!(names(&deep).used.contains("a"), "{open}");
         }
     }
 
