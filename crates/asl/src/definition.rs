@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::choice::Rule;
 use crate::error::DefinitionError;
 use crate::reader::Fields;
-use crate::repeats;
 use crate::retry::{Catcher, Retrier};
 use crate::template::Template;
 
@@ -87,19 +86,6 @@ impl Kind {
             Self::Map { .. } => "Map",
         }
     }
-
-    /// The states inside, each with the place of it in this state.
-    pub(crate) fn inner(&self) -> Vec<(String, &States)> {
-        match self {
-            Self::Parallel { branches, .. } => branches
-                .iter()
-                .enumerate()
-                .map(|(index, branch)| (format!("Branches[{index}]"), &**branch))
-                .collect(),
-            Self::Map { processor, .. } => vec![("ItemProcessor".to_owned(), processor)],
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// Puts values in the place of `${Name}`.
@@ -132,9 +118,6 @@ impl StateMachine {
     pub fn parse(json: &str) -> Result<Self, DefinitionError> {
         let value: Value = serde_json::from_str(json)
             .map_err(|error| DefinitionError::new("", format!("is not JSON: {error}")))?;
-        if let Some(key) = repeats::key(json) {
-            return Err(DefinitionError::new(key, "stands twice in the same object"));
-        }
         let fields = Fields::of(&value, "")?;
         fields.text("Comment")?;
         fields.text("Version")?;
@@ -144,9 +127,6 @@ impl StateMachine {
         }
         let states = States::read(&fields)?;
         fields.finish()?;
-        if let Some(name) = repeats::state(&states, &mut BTreeSet::new()) {
-            return Err(DefinitionError::new(name, "is the name of two states of this machine"));
-        }
         Ok(Self { states: Arc::new(states), timeout_seconds })
     }
 }

@@ -47,14 +47,12 @@ impl TaskError {
     }
 }
 
-/// Errors that are never retried, and caught only by their names.
-pub(crate) const TERMINAL: [&str; 2] = ["States.DataLimitExceeded", "States.Runtime"];
-
 /// Whether a list of error names covers an error.
 pub(crate) fn covers(names: &[String], error: &str) -> bool {
+    const UNCATCHABLE: [&str; 2] = ["States.DataLimitExceeded", "States.Runtime"];
     names.iter().any(|name| match name.as_str() {
-        "States.ALL" => !TERMINAL.contains(&error),
-        "States.TaskFailed" => error != "States.Timeout" && !TERMINAL.contains(&error),
+        "States.ALL" => !UNCATCHABLE.contains(&error),
+        "States.TaskFailed" => error != "States.Timeout" && !UNCATCHABLE.contains(&error),
         name => name == error,
     })
 }

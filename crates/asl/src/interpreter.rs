@@ -1,6 +1,5 @@
 //! Runs a state machine as Step Functions runs an Express execution.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::future::try_join_all;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use crate::definition::{Kind, State, StateMachine, States, Wait};
@@ -193,6 +192,7 @@ impl Run<'_> {
                 let kind = state.kind.name();
                 self.history.add(format!("{kind}StateEntered"), Some(&name), Value::Null);
                 let step = self.state(&name, state, &input, &variables, map_item.as_ref()).await?;
+                self.within_limit(&format!("output of the state '{name}'"), &step.output)?;
                 self.history.add(format!("{kind}StateExited"), Some(&name), Value::Null);
                 variables.extend(step.assigned.into_iter().map(|(name, value)| (name, Arc::new(value))));
                 match step.next {
@@ -215,8 +215,7 @@ impl Run<'_> {
         let mut retries = Retries::new(&state.retry);
         loop {
             let scope = Scope { variables, input, context: &context, result: None, error_output: None };
-            let attempt = self.attempt(name, state, &scope).await;
-            let failure = match attempt.and_then(|step| self.checked(name, step)) {
+            let failure = match self.attempt(name, state, &scope).await {
                 Ok(step) => return Ok(step),
                 Err(failure) => failure,
             };
@@ -241,13 +240,8 @@ impl Run<'_> {
                 .output
                 .as_ref()
                 .map_or_else(|| Ok(error_output.clone()), |output| output.evaluate(&scope))?;
-            return self.checked(name, Step { next: Some(catcher.next.clone()), output, assigned });
+            return Ok(Step { next: Some(catcher.next.clone()), output, assigned });
         }
-    }
-
-    /// A step whose output is not too large.
-    fn checked(&self, name: &str, step: Step) -> Result<Step, TaskError> {
-        self.within_limit(&format!("output of the state '{name}'"), &step.output).map(|()| step)
     }
 
     /// One attempt at a state, up to and with its assignments and its output.
@@ -294,7 +288,6 @@ impl Run<'_> {
                 let input = arguments
                     .as_ref()
                     .map_or_else(|| Ok(scope.input.clone()), |arguments| arguments.evaluate(scope))?;
-                self.within_limit(&format!("arguments of the state '{name}'"), &input)?;
                 self.history.add("ParallelStateStarted", Some(name), Value::Null);
                 let branches = branches
                     .iter()
@@ -306,8 +299,25 @@ impl Run<'_> {
                 let items = map::items(items.as_ref(), scope)?;
                 let concurrency = map::concurrency(concurrency.as_ref(), scope)?.min(items.len().max(1));
                 self.history.add("MapStateStarted", Some(name), json!({"length": items.len()}));
-                let results = self.iterations(name, items, selector.as_ref(), processor, concurrency, scope);
-                Some(Value::Array(self.ended("Map", name, results.await)?))
+                let iterations = items.into_iter().enumerate().map(|(index, value)| {
+                    let item = json!({"Index": index, "Value": value});
+                    async move {
+                        let context = self.context(name, Some(&item));
+                        let inner = Scope { context: &context, ..*scope };
+                        let input = selector
+                            .as_ref()
+                            .map_or_else(|| Ok(value), |selector| selector.evaluate(&inner))?;
+                        let result =
+                            self.states(processor, input, scope.variables.clone(), Some(item)).await?;
+                        Ok((index, result))
+                    }
+                });
+                // The next iteration starts when any has ended; the results keep their order.
+                let results: Result<Vec<(usize, Value)>, TaskError> =
+                    stream::iter(iterations).buffer_unordered(concurrency).try_collect().await;
+                let mut results = self.ended("Map", name, results)?;
+                results.sort_by_key(|(index, _)| *index);
+                Some(results.into_iter().map(|(_, result)| result).collect())
             }
         };
         let scope = Scope { result: result.as_ref(), ..*scope };
@@ -322,56 +332,6 @@ impl Run<'_> {
         let end = if result.is_ok() { "Succeeded" } else { "Failed" };
         self.history.add(format!("{kind}State{end}"), Some(name), Value::Null);
         result
-    }
-
-    /// Runs a Map's iterations, each as soon as another has ended; the results keep their order.
-    async fn iterations(
-        &self,
-        name: &str,
-        items: Vec<Value>,
-        selector: Option<&Template>,
-        processor: &States,
-        concurrency: usize,
-        scope: &Scope<'_>,
-    ) -> Result<Vec<Value>, TaskError> {
-        let event = |end: &str, index: usize| {
-            self.history.add(format!("MapIteration{end}"), Some(name), json!({"index": index}));
-        };
-        let mut started = 0;
-        let mut results = BTreeMap::new();
-        let iterations = items.into_iter().enumerate().map(|(index, value)| {
-            event("Started", index);
-            started += 1;
-            let item = json!({"Index": index, "Value": value});
-            async move {
-                let context = self.context(name, Some(&item));
-                let inner = Scope { context: &context, ..*scope };
-                let input = selector.map_or_else(|| Ok(value), |selector| selector.evaluate(&inner));
-                let result = match input {
-                    Ok(input) => self.states(processor, input, scope.variables.clone(), Some(item)).await,
-                    Err(failure) => Err(failure),
-                };
-                (index, result)
-            }
-        });
-        let mut running = stream::iter(iterations).buffer_unordered(concurrency);
-        while let Some((index, result)) = running.next().await {
-            match result {
-                Ok(result) => {
-                    event("Succeeded", index);
-                    results.insert(index, result);
-                }
-                Err(failure) => {
-                    drop(running);
-                    event("Failed", index);
-                    let aborted =
-                        (0..started).filter(|other| *other != index && !results.contains_key(other));
-                    aborted.for_each(|other| event("Aborted", other));
-                    return Err(failure);
-                }
-            }
-        }
-        Ok(results.into_values().collect())
     }
 
     async fn task(

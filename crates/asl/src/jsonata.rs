@@ -1,9 +1,8 @@
 //! JSONata expressions, with what Step Functions adds to the language and takes from it.
 
-mod names;
-#[cfg(test)]
+mod lexer;
+
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jsonata_core::ast::AstNode;
@@ -14,7 +13,6 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::error::TaskError;
 use crate::scope::Scope;
-use names::Names;
 
 /// An expression may not run away: the language has recursion.
 const TIMEOUT_MS: u64 = 2_000;
@@ -26,14 +24,41 @@ const MAX_SEQUENCE: usize = 1_000_000;
 pub(crate) struct Expression {
     source: String,
     ast: AstNode,
-    pub(crate) names: Names,
+    /// Names behind a `$` in the text: at least the variables that it reads.
+    pub(crate) names: Vec<String>,
+    /// The parts of the reserved `$states` that it reads; `None` when that may be all of them.
+    states: Option<Vec<String>>,
 }
 
 impl Expression {
     /// Parses the text between `{%` and `%}`.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let ast = jsonata_core::parser::parse(source).map_err(|error| error.to_string())?;
-        Ok(Self { source: source.trim().to_owned(), names: Names::of(&ast), ast })
+        let code = lexer::code(source);
+        let (names, states) = (lexer::dollar_names(&code), lexer::parts_of_states(&code));
+        Ok(Self { source: source.trim().to_owned(), ast, names, states })
+    }
+
+    /// Whether the text reads a part of the reserved `$states`.
+    pub(crate) fn reads(&self, part: &str) -> bool {
+        self.states.as_ref().is_none_or(|parts| parts.iter().any(|read| read == part))
+    }
+
+    /// Whether the expression binds a name itself, as a function's parameter or with `:=`.
+    pub(crate) fn binds(&self, name: &str) -> bool {
+        let variable = format!("${name}");
+        let assigned = self.source.match_indices(&variable).any(|(at, _)| {
+            self.source.get(at + variable.len()..).is_some_and(|rest| rest.trim_start().starts_with(":="))
+        });
+        let parameter = self.source.split("function").skip(1).filter_map(|after| after.split_once(')')).any(
+            |(list, _)| {
+                list.trim_start()
+                    .trim_start_matches('(')
+                    .split(',')
+                    .any(|parameter| parameter.trim() == variable)
+            },
+        );
+        assigned || parameter
     }
 
     /// The value, which must not be undefined.
@@ -46,7 +71,7 @@ impl Expression {
             ))
         };
         let mut context = Context::new();
-        for name in &self.names.used {
+        for name in &self.names {
             if name == "states" {
                 context.bind("states".to_owned(), JValue::from(scope.states(self)));
             } else if let Some(value) = scope.variable(name) {
@@ -60,7 +85,7 @@ impl Expression {
             max_sequence_length: Some(MAX_SEQUENCE),
         };
         let mut evaluator = Evaluator::with_options(context, options);
-        register(&mut evaluator, &self.names.used)
+        register(&mut evaluator, &self.names)
             .map_err(|error| wrong(format!("cannot be prepared: {error}")))?;
         let value = evaluator
             .evaluate(&self.ast, &JValue::Undefined)
@@ -82,7 +107,7 @@ thread_local! {
 }
 
 /// Adds the functions of Step Functions that an expression names, and refuses `$eval`.
-fn register(evaluator: &mut Evaluator, names: &BTreeSet<String>) -> Result<(), EvaluatorError> {
+fn register(evaluator: &mut Evaluator, names: &[String]) -> Result<(), EvaluatorError> {
     for name in names {
         match name.as_str() {
             "parse" => evaluator.register_fn("parse", parse)?,
@@ -192,11 +217,11 @@ fn random(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
     }
 }
 
-/// The reserved variable with the parts that an expression reads: a copy of all may be large.
+/// The reserved variable with the parts that an expression reads.
 pub(crate) fn states(expression: &Expression, parts: &[(&str, Option<&Value>)]) -> Value {
     let mut states = json!({});
     for (part, value) in parts {
-        if let Some(value) = value.filter(|_| expression.names.reads(part)) {
+        if let Some(value) = value.filter(|_| expression.reads(part)) {
             states[*part] = value.clone();
         }
     }

@@ -13,7 +13,6 @@ mod jsonata;
 mod lint;
 mod map;
 mod reader;
-mod repeats;
 mod retry;
 mod scope;
 mod template;

@@ -1,7 +1,7 @@
 //! Mistakes that a definition can have although it runs: what `sam validate` does not see,
 //! since it never looks into the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::definition::{Kind, State, StateMachine, States};
 use crate::jsonata::Expression;
@@ -10,7 +10,7 @@ use crate::template::Template;
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The state; one inside of others with its path, such as `Both.Branches[0].Ask`.
+    /// The state.
     pub state: String,
     /// The rule that it breaks.
     pub rule: &'static str,
@@ -49,7 +49,7 @@ pub fn lint(json: &str, options: &LintOptions) -> Vec<Finding> {
             if machine.timeout_seconds.is_none() {
                 findings.add("", "timeout", "the state machine has no TimeoutSeconds");
             }
-            findings.states(&machine.states, "", &BTreeSet::new(), &BTreeMap::new());
+            findings.states(&machine.states, &BTreeSet::new());
         }
     }
     findings.list
@@ -84,55 +84,46 @@ impl Findings<'_> {
         }
     }
 
-    /// Looks at states whose place is `inside`. On every path to them `before` is assigned; `taken` are
-    /// the variables that outer states assign anywhere, with the paths of those states.
-    fn states(
-        &mut self,
-        states: &States,
-        inside: &str,
-        before: &BTreeSet<String>,
-        taken: &BTreeMap<&str, String>,
-    ) {
+    fn states(&mut self, states: &States, outer: &BTreeSet<String>) {
         let reachable = states.reachable();
-        let assigned = assigned_before(states, before);
-        let mut taken_inside = taken.clone();
+        let assigned = assigned_before(states, outer);
         for (name, state) in &states.states {
-            taken_inside.extend(assigns(state).map(|variable| (variable, format!("{inside}{name}"))));
-        }
-        for (name, state) in &states.states {
-            let path = format!("{inside}{name}");
             if !reachable.contains(name.as_str()) {
-                self.add(&path, "reachable", "no path from StartAt leads here");
+                self.add(name, "reachable", "no path from StartAt leads here");
                 continue;
             }
-            self.look(&path, name, state);
+            self.look(name, state);
             let empty = BTreeSet::new();
             let before = assigned.get(name.as_str()).unwrap_or(&empty);
-            self.variables(&path, state, before, taken);
-            for (place, inner) in state.kind.inner() {
-                self.states(inner, &format!("{path}.{place}."), before, &taken_inside);
+            self.variables(name, state, before);
+            match &state.kind {
+                Kind::Parallel { branches, .. } => {
+                    branches.iter().for_each(|branch| self.states(branch, before))
+                }
+                Kind::Map { processor, .. } => self.states(processor, before),
+                _ => {}
             }
         }
     }
 
-    fn look(&mut self, path: &str, name: &str, state: &State) {
+    fn look(&mut self, name: &str, state: &State) {
         if state.comment.is_none() {
-            self.add(path, "comment", "has no Comment");
+            self.add(name, "comment", "has no Comment");
         }
         if !name.starts_with(|c: char| c.is_ascii_uppercase())
             || !name.chars().all(|c| c.is_ascii_alphanumeric())
         {
-            self.add(path, "name", "is not written in PascalCase");
+            self.add(name, "name", "is not written in PascalCase");
         }
         if let Kind::Task { timeout, .. } = &state.kind {
             if timeout.is_none() {
-                self.add(path, "timeout", "has no TimeoutSeconds");
+                self.add(name, "timeout", "has no TimeoutSeconds");
             }
             if state.retry.is_empty() {
-                self.add(path, "retry", "has no Retry");
+                self.add(name, "retry", "has no Retry");
             }
             if !state.catch.iter().any(|catcher| catcher.errors.iter().any(|error| error == "States.ALL")) {
-                self.add(path, "catch", "has no Catch for States.ALL");
+                self.add(name, "catch", "has no Catch for States.ALL");
             }
         }
         if let Kind::Choice { rules, .. } = &state.kind
@@ -141,17 +132,17 @@ impl Findings<'_> {
         {
             // Engines differ in whether the state's own Assign counts where a rule applies.
             self.add(
-                path,
+                name,
                 "choice",
                 "assigns both in a rule and in the state; let Default lead to a Pass that assigns",
             );
         }
         for retrier in &state.retry {
             if retrier.jitter.as_deref() != Some("FULL") {
-                self.add(path, "retry", "has a Retry without JitterStrategy FULL");
+                self.add(name, "retry", "has a Retry without JitterStrategy FULL");
             }
             if retrier.max_delay.is_none() {
-                self.add(path, "retry", "has a Retry without MaxDelaySeconds");
+                self.add(name, "retry", "has a Retry without MaxDelaySeconds");
             }
         }
         let listed =
@@ -161,7 +152,7 @@ impl Findings<'_> {
             unknown.extend(error.as_str().filter(|error| !self.knows(error)).map(str::to_owned));
         }
         for error in unknown {
-            self.add(path, "error", format!("{error} is not a known error name"));
+            self.add(name, "error", format!("{error} is not a known error name"));
         }
     }
 
@@ -169,31 +160,16 @@ impl Findings<'_> {
         SERVICES.iter().any(|service| error.starts_with(service)) || self.options.known_errors.contains(error)
     }
 
-    fn variables(
-        &mut self,
-        path: &str,
-        state: &State,
-        before: &BTreeSet<String>,
-        taken: &BTreeMap<&str, String>,
-    ) {
-        for variable in assigns(state).collect::<BTreeSet<_>>() {
-            if let Some(outer) = taken.get(variable) {
-                self.add(
-                    path,
-                    "scope",
-                    format!("assigns ${variable}, which the outer state {outer} assigns"),
-                );
-            }
-        }
+    fn variables(&mut self, name: &str, state: &State, before: &BTreeSet<String>) {
         for expression in expressions(state) {
-            for variable in &expression.names.used {
+            for variable in &expression.names {
                 let known = variable == "states"
                     || before.contains(variable)
-                    || expression.names.bound.contains(variable)
+                    || expression.binds(variable)
                     || FUNCTIONS.contains(&format!(" {variable} "));
                 if !known {
                     self.add(
-                        path,
+                        name,
                         "variable",
                         format!("reads ${variable}, which is not assigned on every path to it"),
                     );
@@ -203,20 +179,12 @@ impl Findings<'_> {
     }
 }
 
-/// The variables that a state assigns on any way out of it.
-fn assigns(state: &State) -> impl Iterator<Item = &str> {
-    let rules = match &state.kind {
-        Kind::Choice { rules, .. } => rules.as_slice(),
-        _ => &[],
-    };
-    let lists =
-        state.catch.iter().map(|catcher| &catcher.assign).chain(rules.iter().map(|rule| &rule.assign));
-    lists.chain([&state.assign]).flatten().map(|(variable, _)| variable.as_str())
-}
-
 /// For each state the variables that every path to it has assigned.
-fn assigned_before<'a>(states: &'a States, outer: &BTreeSet<String>) -> BTreeMap<&'a str, BTreeSet<String>> {
-    let mut before = BTreeMap::from([(states.start_at.as_str(), outer.clone())]);
+fn assigned_before<'a>(
+    states: &'a States,
+    outer: &BTreeSet<String>,
+) -> std::collections::BTreeMap<&'a str, BTreeSet<String>> {
+    let mut before = std::collections::BTreeMap::from([(states.start_at.as_str(), outer.clone())]);
     let mut left = vec![states.start_at.as_str()];
     while let Some(name) = left.pop() {
         let (Some(state), Some(known)) = (states.states.get(name), before.get(name).cloned()) else {

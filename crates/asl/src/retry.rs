@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{DefinitionError, TERMINAL, covers};
+use crate::error::{DefinitionError, covers};
 use crate::reader::Fields;
 use crate::template::Template;
 
@@ -37,12 +37,8 @@ impl Retrier {
             if jitter.as_deref().is_some_and(|strategy| strategy != "FULL" && strategy != "NONE") {
                 return Err(fields.wrong("JitterStrategy", "must be FULL or NONE"));
             }
-            let errors = errors(&fields, index + 1 == list.len())?;
-            if let Some(error) = errors.iter().find(|error| TERMINAL.contains(&error.as_str())) {
-                return Err(fields.wrong("ErrorEquals", &format!("{error} cannot be retried")));
-            }
             retriers.push(Self {
-                errors,
+                errors: errors(&fields, index + 1 == list.len())?,
                 interval: fields.whole("IntervalSeconds", 1)?.map_or(1.0, to_f64),
                 max_attempts: fields.whole("MaxAttempts", 0)?.unwrap_or(3),
                 backoff: fields.number("BackoffRate", 1.0)?.unwrap_or(2.0),

@@ -38,16 +38,6 @@ fn mistakes_are_named_by_their_place() {
                 {"ErrorEquals": ["States.ALL"], "Next": "First"}, {"ErrorEquals": ["A"], "Next": "First"}]}))}),
             "First.Catch[0].ErrorEquals",
         ),
-        (
-            json!({"First": task(json!({"Retry": [{"ErrorEquals": ["A", "States.DataLimitExceeded"]}]}))}),
-            "First.Retry[0].ErrorEquals",
-        ),
-        (
-            json!({"First": task(json!({"Retry": [{"ErrorEquals": ["States.Runtime"]}]}))}),
-            "First.Retry[0].ErrorEquals",
-        ),
-        (json!({"First": ok, "n".repeat(81): ok}), &"n".repeat(81)),
-        (json!({"First": ok, "": ok}), ""),
         (json!({"First": {"Type": "Choice", "Choices": []}}), "First.Choices"),
         (json!({"First": {"Type": "Wait", "End": true}}), "First.Seconds"),
         (
@@ -62,29 +52,6 @@ fn mistakes_are_named_by_their_place() {
     }
     assert_eq!(place(&json!({"StartAt": "First", "States": {"First": ok}})), "QueryLanguage");
     assert!(StateMachine::parse("{").is_err());
-}
-
-#[test]
-fn a_name_stands_once_in_a_machine() {
-    let inner = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Succeed"}}});
-    let both = |left: &str, right: &str| json!({"Type": "Parallel", "Branches": [inner(left), inner(right)], "End": true});
-    let map = |name: &str| json!({"Type": "Map", "ItemProcessor": inner(name), "End": true});
-    let deep = json!({"StartAt": "Outer", "States": {"Outer": both("A", "First")}});
-    for (states, name) in [
-        (json!({"First": both("A", "A")}), "A"),
-        (json!({"First": both("A", "First")}), "First"),
-        (json!({"First": map("First")}), "First"),
-        (json!({"First": map("Last"), "Last": {"Type": "Succeed"}}), "Last"),
-        (json!({"First": {"Type": "Map", "ItemProcessor": deep, "End": true}}), "First"),
-    ] {
-        assert_eq!(place(&machine(states.clone())), name, "{states}");
-    }
-    assert!(StateMachine::parse(&machine(json!({"First": both("A", "B")})).to_string()).is_ok());
-    // A JSON reader would keep the last of the two without a word.
-    let text = machine(json!({"First": {"Type": "Pass", "Comment": "a \" {", "End": true}})).to_string();
-    assert!(StateMachine::parse(&text).is_ok());
-    let twice = text.replace(r#""States":{"#, r#""States":{"First" : {"Type":"Succeed"},"#);
-    assert_eq!(StateMachine::parse(&twice).unwrap_err().place, "First");
 }
 
 #[test]

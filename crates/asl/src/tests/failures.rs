@@ -110,58 +110,6 @@ async fn an_expression_that_fails_can_be_caught_by_its_state() {
     );
 }
 
-/// States that work, and fail only at what is made of their results.
-fn working(more: &Value) -> [Value; 3] {
-    let inner = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Pass", "End": true}}});
-    [
-        json!({"Type": "Task", "Resource": "arn:task"}),
-        json!({"Type": "Parallel", "Branches": [inner("Inner")]}),
-        json!({"Type": "Map", "Items": [1], "ItemProcessor": inner("Inner")}),
-    ]
-    .map(|mut state| {
-        state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        state
-    })
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_fails_after_the_work_is_done_is_caught_by_its_state() {
-    let large = json!("{% $pad('', 300000, 'x') %}");
-    for (field, value, names, caught) in [
-        ("Output", json!("{% $nope %}"), "States.QueryEvaluationError", true),
-        ("Output", json!("{% $nope %}"), "States.ALL", true),
-        ("Assign", json!({"x": "{% 1 + 'a' %}"}), "States.QueryEvaluationError", true),
-        ("Output", large.clone(), "States.DataLimitExceeded", true),
-        ("Output", large.clone(), "States.ALL", false),
-        ("Output", large, "States.TaskFailed", false),
-    ] {
-        let catch = json!({field: value, "Next": "Caught", "Catch": [
-            {"ErrorEquals": [names], "Output": "{% $states.errorOutput.Error %}", "Next": "Caught"}]});
-        for state in working(&catch) {
-            let states = json!({"First": state, "Caught": {"Type": "Succeed"}});
-            let (execution, _) = execute(machine(states), json!(5), Script::default()).await;
-            let shown = format!("{field} {names} {state} {execution:?}");
-            assert_eq!(execution.status == Status::Succeeded, caught, "{shown}");
-            let error = execution.error.map_or(execution.output, |error| Some(json!(error))).unwrap();
-            let too_large = names == "States.DataLimitExceeded" || !caught;
-            let expected = if too_large { "States.DataLimitExceeded" } else { "States.QueryEvaluationError" };
-            assert_eq!(error, expected, "{shown}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_fails_in_a_catch_is_not_caught_again() {
-    let first = task(json!({"Catch": [
-        {"ErrorEquals": ["A"], "Output": "{% $pad('', 300000, 'x') %}", "Next": "Caught"},
-        {"ErrorEquals": ["States.DataLimitExceeded"], "Next": "Caught"}]}));
-    let states = json!({"First": first, "Caught": {"Type": "Succeed"}});
-    assert_eq!(
-        error(states, Value::Null, Script::default().fails("First", "A")).await,
-        "States.DataLimitExceeded"
-    );
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_fail_may_compute_its_error_and_cause() {
     let states = json!({"First": {"Type": "Fail", "Error": "{% $states.input.e %}", "Cause": "{% $string($states.input) %}"}});

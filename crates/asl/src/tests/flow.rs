@@ -223,33 +223,3 @@ async fn the_history_has_the_events_of_step_functions_in_order() {
         "data does not belong into the history"
     );
 }
-
-#[tokio::test(start_paused = true)]
-async fn the_history_tells_how_each_iteration_of_a_map_ended() {
-    let states = json!({"First": {"Type": "Map", "Items": [0, 1, 2, 3, 4], "MaxConcurrency": 3, "End": true,
-        "ItemProcessor": {"StartAt": "Each", "States": {"Each": task(json!({}))}}}});
-    let of_the_map = |execution: &Execution| {
-        let events = execution.history.iter().filter(|event| event.state.as_deref() == Some("First"));
-        let shown = events.map(|event| match event.details.get("index") {
-            Some(index) => format!("{} {index}", event.kind.trim_start_matches("MapIteration")),
-            None => event.kind.clone(),
-        });
-        shown.collect::<Vec<_>>().join(", ")
-    };
-    let (execution, _) = execute(machine(states.clone()), Value::Null, Script::default()).await;
-    assert_eq!(
-        of_the_map(&execution),
-        "MapStateEntered, MapStateStarted, Started 0, Started 1, Started 2, Succeeded 0, Started 3, \
-         Succeeded 1, Started 4, Succeeded 2, Succeeded 3, Succeeded 4, MapStateSucceeded, MapStateExited"
-    );
-    let script = [(9, Ok(json!(0))), (1, Ok(json!(1))), (2, Err(TaskError::new("Custom", "why")))];
-    let script = script
-        .into_iter()
-        .fold(Script::default(), |script, (seconds, reply)| script.reply("Each", seconds, reply));
-    let (execution, _) = execute(machine(states), Value::Null, script).await;
-    assert_eq!(
-        of_the_map(&execution),
-        "MapStateEntered, MapStateStarted, Started 0, Started 1, Started 2, Succeeded 1, Started 3, \
-         Failed 2, Aborted 0, Aborted 3, MapStateFailed"
-    );
-}

@@ -44,26 +44,3 @@ fn each_mistake_has_its_rule() {
         "Choices": [{"Condition": true, "Assign": {"got": 2}, "Next": "Done"}], "Default": "Done"});
     assert_eq!(rules(|d| d["States"]["Call"] = choice), ["substitution", "choice"]);
 }
-
-#[test]
-fn inner_states_assign_only_their_own_variables() {
-    let branch = |name: &str, variable: &str| {
-        json!({"StartAt": name, "States": {
-        name: {"Type": "Pass", "Comment": "x", "Assign": {variable: 1}, "End": true}}})
-    };
-    let machine = |left: &str, right: &str, read: &str| {
-        json!({"Comment": "x", "QueryLanguage": "JSONata", "TimeoutSeconds": 60, "StartAt": "Both", "States": {
-            "Both": {"Type": "Parallel", "Comment": "x", "Branches": [branch("A", left), {"StartAt": "B", "States": {
-                "B": {"Type": "Map", "Comment": "x", "End": true, "ItemProcessor": branch("C", right)}}}],
-                "Assign": {"all": "{% $states.result %}"}, "Next": "Last"},
-            "Last": {"Type": "Pass", "Comment": "x", "Assign": {"late": read}, "End": true}}})
-    };
-    let found = |definition: Value| -> Vec<String> {
-        let findings = lint(&definition.to_string(), &LintOptions::default());
-        findings.into_iter().map(|finding| format!("{} {}", finding.rule, finding.state)).collect()
-    };
-    assert_eq!(found(machine("own", "own", "{% $all %}")), Vec::<String>::new());
-    assert_eq!(found(machine("all", "own", "x")), ["scope Both.Branches[0].A"]);
-    assert_eq!(found(machine("own", "late", "x")), ["scope Both.Branches[1].B.ItemProcessor.C"]);
-    assert_eq!(found(machine("own", "other", "{% $own %}")), ["variable Last"], "it stays inside");
-}
