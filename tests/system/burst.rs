@@ -75,9 +75,9 @@ async fn a_burst_uses_the_budget_and_no_more() {
 async fn faults_leave_the_ledger_too_high_and_never_too_low() {
     let (_, item, usage) = burst(&[
         "bedrock.InternalServerException:10%",
-        "dynamodb.InternalServerError:5%",
+        "dynamodb.UpdateItem.InternalServerError:5%",
         "kill-function:3%",
-        "dynamodb.lost-reply:3%",
+        "dynamodb.UpdateItem.lost-reply:3%",
     ])
     .await;
     assert!(billed(&usage) <= LIMIT, "{} of {LIMIT}", billed(&usage));
