@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::error::{DefinitionError, TaskError};
-use crate::reader::Fields;
+use crate::error::{DefinitionError, Failure};
+use crate::reader::DefinitionFields;
 use crate::scope::Scope;
 use crate::template::Template;
 
@@ -16,10 +16,10 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
+    pub(crate) fn read_all(state: &DefinitionFields<'_>) -> Result<Vec<Self>, DefinitionError> {
         let mut rules = Vec::new();
         for (index, rule) in state.list("Choices")?.iter().enumerate() {
-            let fields = Fields::of(rule, &state.at(&format!("Choices[{index}]")))?;
+            let fields = state.inside(rule, &format!("Choices[{index}]"))?;
             fields.text("Comment")?;
             let condition =
                 fields.template("Condition")?.ok_or_else(|| fields.wrong("Condition", "is missing"))?;
@@ -39,13 +39,10 @@ impl Rule {
     }
 
     /// Whether the rule applies; a condition gives true or false and nothing else.
-    pub(crate) fn applies(&self, scope: &Scope<'_>) -> Result<bool, TaskError> {
+    pub(crate) fn applies(&self, scope: &Scope<'_>) -> Result<bool, Failure> {
         match self.condition.evaluate(scope)? {
             Value::Bool(applies) => Ok(applies),
-            other => Err(TaskError::evaluation(format!(
-                "A Condition of the state '{}' gave {other}, which is neither true nor false.",
-                scope.state_name()
-            ))),
+            other => Err(self.condition.unexpected("boolean", &other)),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::choice::Rule;
+use crate::document::Document;
 use crate::error::DefinitionError;
-use crate::reader::Fields;
-use crate::retry::{Catcher, Retrier};
+use crate::reader::DefinitionFields;
+use crate::retry::{Catcher, MAX_SECONDS, Retrier};
 use crate::template::Template;
 
 /// A state machine that can be run. Cloning is cheap.
@@ -43,6 +44,8 @@ pub(crate) enum Kind {
         resource: String,
         arguments: Option<Template>,
         timeout: Option<Template>,
+        heartbeat: Option<Template>,
+        credentials: Option<Template>,
     },
     Choice {
         rules: Vec<Rule>,
@@ -86,6 +89,19 @@ impl Kind {
             Self::Map { .. } => "Map",
         }
     }
+
+    /// The states inside, each with the place of it in this state.
+    pub(crate) fn inner(&self) -> Vec<(String, &States)> {
+        match self {
+            Self::Parallel { branches, .. } => branches
+                .iter()
+                .enumerate()
+                .map(|(index, branch)| (format!("Branches[{index}]"), &**branch))
+                .collect(),
+            Self::Map { processor, .. } => vec![("ItemProcessor".to_owned(), processor)],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Puts values in the place of `${Name}`.
@@ -116,24 +132,27 @@ impl StateMachine {
     /// # Errors
     /// Names the place of the first mistake.
     pub fn parse(json: &str) -> Result<Self, DefinitionError> {
-        let value: Value = serde_json::from_str(json)
-            .map_err(|error| DefinitionError::new("", format!("is not JSON: {error}")))?;
-        let fields = Fields::of(&value, "")?;
+        let Document(value) = serde_json::from_str(json)
+            .map_err(|error| DefinitionError::new("", format!("cannot be read: {error}")))?;
+        let fields = DefinitionFields::of(&value, "")?;
         fields.text("Comment")?;
         fields.text("Version")?;
-        let timeout_seconds = fields.whole("TimeoutSeconds", 1)?;
+        let timeout_seconds = fields.whole("TimeoutSeconds", 1..=MAX_SECONDS)?;
         if fields.text("QueryLanguage")?.as_deref() != Some("JSONata") {
             return Err(DefinitionError::new("QueryLanguage", "must be JSONata; JSONPath is not supported"));
         }
         let states = States::read(&fields)?;
         fields.finish()?;
+        if let Some(name) = repeated_state(&states, &mut BTreeSet::new()) {
+            return Err(DefinitionError::new(name, "is the name of two states of this machine"));
+        }
         Ok(Self { states: Arc::new(states), timeout_seconds })
     }
 }
 
 impl States {
     /// Reads `StartAt` and `States`.
-    pub(crate) fn read(fields: &Fields<'_>) -> Result<Self, DefinitionError> {
+    pub(crate) fn read(fields: &DefinitionFields<'_>) -> Result<Self, DefinitionError> {
         let start_at = fields.required_text("StartAt")?;
         let place = fields.at("States");
         let list = fields.get("States").ok_or_else(|| fields.wrong("States", "is missing"))?;
@@ -150,7 +169,7 @@ impl States {
         Ok(this)
     }
 
-    fn check(&self, fields: &Fields<'_>) -> Result<(), DefinitionError> {
+    fn check(&self, fields: &DefinitionFields<'_>) -> Result<(), DefinitionError> {
         if !self.states.contains_key(&self.start_at) {
             return Err(fields.wrong("StartAt", &format!("there is no state {:?}", self.start_at)));
         }
@@ -185,7 +204,7 @@ impl States {
 
 impl State {
     fn read(name: &str, value: &Value) -> Result<Self, DefinitionError> {
-        let fields = Fields::of(value, name)?;
+        let fields = DefinitionFields::of(value, name)?;
         let comment = fields.text("Comment")?;
         if fields.text("QueryLanguage")?.is_some_and(|language| language != "JSONata") {
             return Err(fields.wrong("QueryLanguage", "must be JSONata; JSONPath is not supported"));
@@ -228,30 +247,33 @@ impl State {
 }
 
 impl Kind {
-    fn read(fields: &Fields<'_>) -> Result<Self, DefinitionError> {
+    fn read(fields: &DefinitionFields<'_>) -> Result<Self, DefinitionError> {
         Ok(match fields.required_text("Type")?.as_str() {
             "Pass" => Self::Pass,
             "Task" => {
-                let timeout = fields.template("TimeoutSeconds")?;
-                fields.template("HeartbeatSeconds")?;
+                let resource = fields.required_text("Resource")?;
                 Self::Task {
-                    resource: fields.required_text("Resource")?,
+                    resource,
                     arguments: fields.template("Arguments")?,
-                    timeout,
+                    timeout: fields.whole_template("TimeoutSeconds", 1..=MAX_SECONDS)?,
+                    heartbeat: fields.whole_template("HeartbeatSeconds", 1..=MAX_SECONDS)?,
+                    credentials: fields.template("Credentials")?,
                 }
             }
             "Choice" => Self::Choice { rules: Rule::read_all(fields)?, default: fields.text("Default")? },
-            "Wait" => match (fields.template("Seconds")?, fields.template("Timestamp")?) {
-                (Some(seconds), None) => Self::Wait(Wait::Seconds(seconds)),
-                (None, Some(timestamp)) => Self::Wait(Wait::Timestamp(timestamp)),
-                _ => return Err(fields.wrong("Seconds", "a Wait has either Seconds or Timestamp")),
-            },
+            "Wait" => {
+                match (fields.whole_template("Seconds", 0..=MAX_SECONDS)?, fields.template("Timestamp")?) {
+                    (Some(seconds), None) => Self::Wait(Wait::Seconds(seconds)),
+                    (None, Some(timestamp)) => Self::Wait(Wait::Timestamp(timestamp)),
+                    _ => return Err(fields.wrong("Seconds", "a Wait has either Seconds or Timestamp")),
+                }
+            }
             "Succeed" => Self::Succeed,
             "Fail" => Self::Fail { error: fields.template("Error")?, cause: fields.template("Cause")? },
             "Parallel" => {
                 let mut branches = Vec::new();
                 for (index, branch) in fields.list("Branches")?.iter().enumerate() {
-                    let branch = Fields::of(branch, &fields.at(&format!("Branches[{index}]")))?;
+                    let branch = DefinitionFields::of(branch, &fields.at(&format!("Branches[{index}]")))?;
                     branch.text("Comment")?;
                     branches.push(Arc::new(States::read(&branch)?));
                     branch.finish()?;
@@ -264,7 +286,7 @@ impl Kind {
             "Map" => {
                 let processor =
                     fields.get("ItemProcessor").ok_or_else(|| fields.wrong("ItemProcessor", "is missing"))?;
-                let processor = Fields::of(processor, &fields.at("ItemProcessor"))?;
+                let processor = DefinitionFields::of(processor, &fields.at("ItemProcessor"))?;
                 processor.text("Comment")?;
                 if processor
                     .get("ProcessorConfig")
@@ -275,14 +297,27 @@ impl Kind {
                 }
                 let states = Arc::new(States::read(&processor)?);
                 processor.finish()?;
+                // They have an effect in distributed Maps only.
+                fields.whole_template("ToleratedFailureCount", 0..=u64::MAX)?;
+                fields.whole_template("ToleratedFailurePercentage", 0..=100)?;
                 Self::Map {
                     items: fields.template("Items")?,
                     selector: fields.template("ItemSelector")?,
                     processor: states,
-                    concurrency: fields.template("MaxConcurrency")?,
+                    concurrency: fields.whole_template("MaxConcurrency", 0..=u64::MAX)?,
                 }
             }
             other => return Err(fields.wrong("Type", &format!("{other:?} is not a kind of state"))),
         })
     }
+}
+
+/// The first name that two states of a machine have, however deep inside of others they are.
+fn repeated_state<'a>(states: &'a States, seen: &mut BTreeSet<&'a str>) -> Option<&'a str> {
+    states.states.iter().find_map(|(name, state)| {
+        if !seen.insert(name) {
+            return Some(name.as_str());
+        }
+        state.kind.inner().into_iter().find_map(|(_, states)| repeated_state(states, seen))
+    })
 }

@@ -1,116 +1,25 @@
 //! Runs a state machine as Step Functions runs an Express execution.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::future::try_join_all;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use crate::definition::{Kind, State, StateMachine, States, Wait};
-use crate::error::{TaskError, covers};
-use crate::history::{Event, History};
-use crate::retry::Retries;
+use crate::definition::{Kind, State, StateMachine, States};
+use crate::error::Failure;
+use crate::execution::{Execution, Options, Start, Status, Tasks};
+use crate::history::{History, Stay};
+use crate::retry::{Catcher, Retries};
 use crate::scope::{Scope, Variables};
 use crate::template::Template;
-use crate::{MAX_CAUSE_CHARS, MAX_DURATION, MAX_ERROR_CHARS, MAX_PAYLOAD_BYTES, map};
-
-/// A call that a Task state makes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TaskCall {
-    /// The `Resource`.
-    pub resource: String,
-    /// The `Arguments`, evaluated; the state's input where there are none.
-    pub arguments: Value,
-    /// The state.
-    pub state: String,
-}
-
-/// What carries out the calls of Task states.
-pub trait Tasks: Send + Sync + 'static {
-    /// Carries out one call. It is dropped when the task's time is up.
-    fn call<'a>(
-        &'a self,
-        call: TaskCall,
-    ) -> Pin<Box<dyn Future<Output = Result<Value, TaskError>> + Send + 'a>>;
-}
-
-/// What an execution starts with.
-#[derive(Debug, Clone)]
-pub struct Start {
-    /// The execution's name.
-    pub name: String,
-    /// Its ARN.
-    pub execution_arn: String,
-    /// The state machine's ARN.
-    pub state_machine_arn: String,
-    /// The state machine's name.
-    pub state_machine_name: String,
-    /// The ARN of the role that it runs under.
-    pub role_arn: String,
-    /// The input.
-    pub input: Value,
-    /// When it starts, by the caller's clock.
-    pub start_time: DateTime<Utc>,
-}
-
-/// The limits of an execution.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How long it may take, whatever the definition allows.
-    pub max_duration: Duration,
-    /// The most bytes of an input, an output or a task's arguments.
-    pub max_payload_bytes: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { max_duration: MAX_DURATION, max_payload_bytes: MAX_PAYLOAD_BYTES }
-    }
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It has an output.
-    Succeeded,
-    /// It has an error and a cause.
-    Failed,
-    /// Its time was up.
-    TimedOut,
-}
-
-impl Status {
-    /// The status as Step Functions writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-        }
-    }
-}
-
-/// An execution that has ended.
-#[derive(Debug, Clone)]
-pub struct Execution {
-    /// How it ended.
-    pub status: Status,
-    /// The output of one that succeeded.
-    pub output: Option<Value>,
-    /// The error of one that did not.
-    pub error: Option<String>,
-    /// Its cause.
-    pub cause: Option<String>,
-    /// What happened.
-    pub history: Vec<Event>,
-    /// How long it took.
-    pub duration: Duration,
-}
+use crate::{MAX_CAUSE_CHARS, MAX_ERROR_CHARS, map};
 
 /// Runs an execution under the limits of Express.
 pub async fn run(machine: &StateMachine, start: Start, tasks: Arc<dyn Tasks>) -> Execution {
@@ -131,18 +40,20 @@ pub async fn run_with(
         .map_or(options.max_duration, |seconds| options.max_duration.min(Duration::from_secs(seconds)));
     let input = start.input.clone();
     let run = Run { start: &start, tasks: &*tasks, history: &history, options: &options };
-    let work = async {
-        run.within_limit("input of the execution", &input)?;
-        run.states(&machine.states, input, Variables::new(), None).await
-    };
-    let (status, output, failure) = match tokio::time::timeout(limit, work).await {
+    // Pinned here, so that it is dropped after the history is taken: a timeout records no aborted states.
+    let mut work = pin!(async {
+        run.within_limit(&start.name, &input)?;
+        run.states(&machine.states, input, Variables::new(), Level::Machine).await
+    });
+    let (status, output, failure) = match tokio::time::timeout(limit, work.as_mut()).await {
         Ok(Ok(output)) => (Status::Succeeded, Some(output), None),
         Ok(Err(failure)) => (Status::Failed, None, Some(failure)),
         // Step Functions gives neither an error nor a cause when the execution's time is up.
         Err(_) => (Status::TimedOut, None, None),
     };
     let (error, cause) = failure.map_or((None, None), |failure| {
-        (Some(cut(failure.error, MAX_ERROR_CHARS)), Some(cut(failure.cause, MAX_CAUSE_CHARS)))
+        let cut_to = |text: Option<String>, characters| text.map(|text| cut(text, characters));
+        (cut_to(failure.error, MAX_ERROR_CHARS), cut_to(failure.cause, MAX_CAUSE_CHARS))
     });
     let kind = match status {
         Status::Succeeded => "ExecutionSucceeded",
@@ -160,17 +71,35 @@ fn cut(text: String, characters: usize) -> String {
     }
 }
 
-/// What a state gives: where to go on with what, or the end.
+/// The result of a state: its output, the variables to set, and the next state unless it is an end.
 struct Step {
     next: Option<String>,
     output: Value,
     assigned: Vec<(String, Value)>,
 }
 
-struct Run<'a> {
+/// Where a list of states stands in the definition.
+enum Level {
+    Machine,
+    Branch,
+    /// An iteration of a Map, with the `Map.Item` of its context object.
+    Iteration(Value),
+}
+
+/// A state that has been entered.
+#[derive(Clone, Copy)]
+pub(crate) struct Entered<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) state: &'a State,
+    /// The id of its event in the history.
+    event: u64,
+}
+
+/// One execution.
+pub(crate) struct Run<'a> {
     start: &'a Start,
-    tasks: &'a dyn Tasks,
-    history: &'a History,
+    pub(crate) tasks: &'a dyn Tasks,
+    pub(crate) history: &'a History,
     options: &'a Options,
 }
 
@@ -181,87 +110,106 @@ impl Run<'_> {
         states: &'b States,
         mut input: Value,
         mut variables: Variables,
-        map_item: Option<Value>,
-    ) -> Pin<Box<dyn Future<Output = Result<Value, TaskError>> + Send + 'b>> {
+        level: Level,
+    ) -> Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send + 'b>> {
         Box::pin(async move {
-            let mut name = states.start_at.clone();
+            let mut next = states.start_at.as_str();
             loop {
-                let Some(state) = states.states.get(&name) else {
-                    return Err(TaskError::new("States.Runtime", format!("There is no state {name:?}.")));
+                let Some((name, state)) = states.states.get_key_value(next) else {
+                    return Err(Failure::new("States.Runtime", format!("There is no state {next:?}.")));
                 };
                 let kind = state.kind.name();
-                self.history.add(format!("{kind}StateEntered"), Some(&name), Value::Null);
-                let step = self.state(&name, state, &input, &variables, map_item.as_ref()).await?;
-                self.within_limit(&format!("output of the state '{name}'"), &step.output)?;
-                self.history.add(format!("{kind}StateExited"), Some(&name), Value::Null);
+                let event = self.history.add(format!("{kind}StateEntered"), Some(name), Value::Null);
+                let mut stay = Stay::new(self.history, kind, name);
+                let result = self.state(Entered { name, state, event }, &input, &variables, &level).await;
+                // AWS records an abort of the state that fails a branch too.
+                if result.is_ok() || !matches!(level, Level::Branch) {
+                    stay.end();
+                }
+                let step = result?;
+                self.history.add(format!("{kind}StateExited"), Some(name), Value::Null);
                 variables.extend(step.assigned.into_iter().map(|(name, value)| (name, Arc::new(value))));
-                match step.next {
-                    Some(next) => (name, input) = (next, step.output),
-                    None => return Ok(step.output),
+                input = step.output;
+                match step.next.and_then(|next| states.states.get_key_value(&next)) {
+                    Some((following, _)) => next = following,
+                    None => return Ok(input),
                 }
             }
         })
     }
 
+    /// A state with its retries and its catchers.
     async fn state(
         &self,
-        name: &str,
-        state: &State,
+        entered: Entered<'_>,
         input: &Value,
         variables: &Variables,
-        map_item: Option<&Value>,
-    ) -> Result<Step, TaskError> {
-        let mut context = self.context(name, map_item);
-        let mut retries = Retries::new(&state.retry);
-        loop {
+        level: &Level,
+    ) -> Result<Step, Failure> {
+        let Entered { name, state, .. } = entered;
+        let mut context = self.context(entered, level);
+        let mut retries = Retries::new(&state.retry, self.options.all_covers_data_limit);
+        let failure = loop {
             let scope = Scope { variables, input, context: &context, result: None, error_output: None };
-            let failure = match self.attempt(name, state, &scope).await {
+            let attempt = self.attempt(entered, &scope).await;
+            let failure = match attempt.and_then(|step| self.checked(name, step)) {
                 Ok(step) => return Ok(step),
-                Err(failure) => failure,
+                Err(failure) => self.reported(entered, failure),
             };
-            if let Some(delay) = retries.after(&failure.error) {
-                tokio::time::sleep(delay).await;
-                if let Some(count) = context.pointer_mut("/State/RetryCount") {
-                    *count = json!(retries.count());
-                }
-                continue;
+            match retries.after(&failure) {
+                None => break failure,
+                Some(delay) => tokio::time::sleep(delay).await,
             }
-            let Some(catcher) = state.catch.iter().find(|catcher| covers(&catcher.errors, &failure.error))
-            else {
-                return Err(failure);
-            };
-            let error_output = json!({
-                "Error": cut(failure.error, MAX_ERROR_CHARS),
-                "Cause": cut(failure.cause, MAX_CAUSE_CHARS),
-            });
-            let scope = Scope { error_output: Some(&error_output), ..scope };
-            let assigned = assign(&catcher.assign, &scope)?;
-            let output = catcher
-                .output
-                .as_ref()
-                .map_or_else(|| Ok(error_output.clone()), |output| output.evaluate(&scope))?;
-            return Ok(Step { next: Some(catcher.next.clone()), output, assigned });
+            if let Some(count) = context.pointer_mut("/State/RetryCount") {
+                *count = json!(retries.count());
+            }
+        };
+        let scope = Scope { variables, input, context: &context, result: None, error_output: None };
+        let covers =
+            |catcher: &&Catcher| failure.is_covered(&catcher.errors, self.options.all_covers_data_limit);
+        let result = match state.catch.iter().find(covers) {
+            None => Err(failure),
+            Some(catcher) => caught(catcher, failure, &scope)
+                .and_then(|step| self.checked(name, step))
+                .map_err(|failure| self.reported(entered, failure)),
+        };
+        if result.is_err() && matches!(state.kind, Kind::Parallel { .. } | Kind::Map { .. }) {
+            self.history.add(format!("{}StateFailed", state.kind.name()), Some(name), Value::Null);
         }
+        result
+    }
+
+    /// A step whose output is not too large.
+    fn checked(&self, name: &str, step: Step) -> Result<Step, Failure> {
+        self.within_limit(name, &step.output).map(|()| step)
+    }
+
+    /// Adds the event of a failed evaluation, and says in its cause where it happened.
+    fn reported(&self, entered: Entered<'_>, mut failure: Failure) -> Failure {
+        if std::mem::take(&mut failure.unreported) {
+            let Entered { name, event, .. } = entered;
+            failure.cause = failure.cause.map(|problem| {
+                format!("An error occurred while executing the state '{name}' (entered at the event id #{event}). {problem}")
+            });
+            self.history.add("EvaluationFailed", Some(name), json!({"error": failure.error}));
+        }
+        failure
     }
 
     /// One attempt at a state, up to and with its assignments and its output.
-    async fn attempt(&self, name: &str, state: &State, scope: &Scope<'_>) -> Result<Step, TaskError> {
+    async fn attempt(&self, entered: Entered<'_>, scope: &Scope<'_>) -> Result<Step, Failure> {
+        let Entered { name, state, .. } = entered;
         let result = match &state.kind {
-            Kind::Pass => None,
-            Kind::Succeed => None,
+            Kind::Pass | Kind::Succeed => None,
             Kind::Fail { error, cause } => {
-                let text = |template: &Option<Template>| match template
-                    .as_ref()
-                    .map(|template| template.evaluate(scope))
-                    .transpose()?
-                {
-                    None => Ok(String::new()),
-                    Some(Value::String(text)) => Ok(text),
-                    Some(other) => Err(TaskError::evaluation(format!(
-                        "The Fail state '{name}' was given {other}, not a string."
-                    ))),
+                let text = |template: &Option<Template>| match template {
+                    None => Ok(None),
+                    Some(template) => match template.evaluate(scope)? {
+                        Value::String(text) => Ok(Some(text)),
+                        other => Err(template.unexpected("string", &other)),
+                    },
                 };
-                return Err(TaskError::new(text(error)?, text(cause)?));
+                return Err(Failure { error: text(error)?, cause: text(cause)?, unreported: false });
             }
             Kind::Choice { rules, default } => {
                 for rule in rules {
@@ -270,7 +218,7 @@ impl Run<'_> {
                     }
                 }
                 let Some(default) = default else {
-                    return Err(TaskError::new(
+                    return Err(Failure::new(
                         "States.NoChoiceMatched",
                         format!("No rule of the Choice '{name}' applies."),
                     ));
@@ -278,46 +226,28 @@ impl Run<'_> {
                 return finish(&state.assign, state.output.as_ref(), Some(default.clone()), scope);
             }
             Kind::Wait(wait) => {
-                tokio::time::sleep(self.pause(name, wait, scope)?).await;
+                tokio::time::sleep(self.pause(wait, scope)?).await;
                 None
             }
-            Kind::Task { resource, arguments, timeout } => {
-                Some(self.task(name, resource, arguments.as_ref(), timeout.as_ref(), scope).await?)
-            }
+            Kind::Task { .. } => Some(self.task(entered, scope).await?),
             Kind::Parallel { arguments, branches } => {
-                let input = arguments
-                    .as_ref()
-                    .map_or_else(|| Ok(scope.input.clone()), |arguments| arguments.evaluate(scope))?;
+                let input = input_or(arguments.as_ref(), scope)?;
+                self.within_limit(name, &input)?;
                 self.history.add("ParallelStateStarted", Some(name), Value::Null);
                 let branches = branches
                     .iter()
-                    .map(|branch| self.states(branch, input.clone(), scope.variables.clone(), None));
-                let results = self.ended("Parallel", name, try_join_all(branches).await)?;
+                    .map(|branch| self.states(branch, input.clone(), scope.variables.clone(), Level::Branch));
+                let results = try_join_all(branches).await?;
+                self.history.add("ParallelStateSucceeded", Some(name), Value::Null);
                 Some(Value::Array(results))
             }
-            Kind::Map { items, selector, processor, concurrency } => {
+            Kind::Map { items, concurrency, .. } => {
                 let items = map::items(items.as_ref(), scope)?;
                 let concurrency = map::concurrency(concurrency.as_ref(), scope)?.min(items.len().max(1));
                 self.history.add("MapStateStarted", Some(name), json!({"length": items.len()}));
-                let iterations = items.into_iter().enumerate().map(|(index, value)| {
-                    let item = json!({"Index": index, "Value": value});
-                    async move {
-                        let context = self.context(name, Some(&item));
-                        let inner = Scope { context: &context, ..*scope };
-                        let input = selector
-                            .as_ref()
-                            .map_or_else(|| Ok(value), |selector| selector.evaluate(&inner))?;
-                        let result =
-                            self.states(processor, input, scope.variables.clone(), Some(item)).await?;
-                        Ok((index, result))
-                    }
-                });
-                // The next iteration starts when any has ended; the results keep their order.
-                let results: Result<Vec<(usize, Value)>, TaskError> =
-                    stream::iter(iterations).buffer_unordered(concurrency).try_collect().await;
-                let mut results = self.ended("Map", name, results)?;
-                results.sort_by_key(|(index, _)| *index);
-                Some(results.into_iter().map(|(_, result)| result).collect())
+                let results = self.iterations(entered, items, concurrency, scope).await?;
+                self.history.add("MapStateSucceeded", Some(name), Value::Null);
+                Some(Value::Array(results))
             }
         };
         let scope = Scope { result: result.as_ref(), ..*scope };
@@ -328,77 +258,63 @@ impl Run<'_> {
         Ok(Step { next: state.next.clone(), assigned, output: result.unwrap_or_default() })
     }
 
-    fn ended<T>(&self, kind: &str, name: &str, result: Result<T, TaskError>) -> Result<T, TaskError> {
-        let end = if result.is_ok() { "Succeeded" } else { "Failed" };
-        self.history.add(format!("{kind}State{end}"), Some(name), Value::Null);
-        result
-    }
-
-    async fn task(
+    /// Runs a Map's iterations, each as soon as another has ended; the results keep their order.
+    async fn iterations(
         &self,
-        name: &str,
-        resource: &str,
-        arguments: Option<&Template>,
-        timeout: Option<&Template>,
+        entered: Entered<'_>,
+        items: Vec<Value>,
+        concurrency: usize,
         scope: &Scope<'_>,
-    ) -> Result<Value, TaskError> {
-        let arguments =
-            arguments.map_or_else(|| Ok(scope.input.clone()), |arguments| arguments.evaluate(scope))?;
-        self.within_limit(&format!("arguments of the task '{name}'"), &arguments)?;
-        let limit = match timeout {
-            None => None,
-            Some(timeout) => Some(whole_seconds(&timeout.evaluate(scope)?, name, "TimeoutSeconds")?),
+    ) -> Result<Vec<Value>, Failure> {
+        let Kind::Map { selector, processor, .. } = &entered.state.kind else { return Ok(Vec::new()) };
+        let event = |end: &str, index: usize| {
+            self.history.add(format!("MapIteration{end}"), Some(entered.name), json!({"index": index}));
         };
-        self.history.add("TaskScheduled", Some(name), json!({"resource": resource}));
-        self.history.add("TaskStarted", Some(name), json!({"resource": resource}));
-        let call =
-            self.tasks.call(TaskCall { resource: resource.to_owned(), arguments, state: name.to_owned() });
-        let result = match limit {
-            None => call.await,
-            Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
-                Err(TaskError::new(
-                    "States.Timeout",
-                    format!("The task '{name}' took longer than {} s.", limit.as_secs()),
-                ))
-            }),
-        };
-        let result = result.and_then(|value| {
-            self.within_limit(&format!("result of the task '{name}'"), &value).map(|()| value)
+        let started = AtomicUsize::new(0);
+        let mut results = BTreeMap::new();
+        let iterations = items.into_iter().enumerate().map(|(index, value)| {
+            event("Started", index);
+            started.fetch_add(1, Ordering::Relaxed);
+            let level = Level::Iteration(json!({"Index": index, "Value": value}));
+            async move {
+                let context = self.context(entered, &level);
+                let inner = Scope { context: &context, ..*scope };
+                let input = selector.as_ref().map_or_else(|| Ok(value), |selector| selector.evaluate(&inner));
+                let result = match input {
+                    Ok(input) => self.states(processor, input, scope.variables.clone(), level).await,
+                    Err(failure) => Err(self.reported(entered, failure)),
+                };
+                (index, result)
+            }
         });
-        match &result {
-            Ok(_) => self.history.add("TaskSucceeded", Some(name), json!({"resource": resource})),
-            Err(failure) => {
-                let kind = if failure.error == "States.Timeout" { "TaskTimedOut" } else { "TaskFailed" };
-                self.history.add(kind, Some(name), json!({"resource": resource, "error": failure.error}));
+        let mut running = stream::iter(iterations).buffer_unordered(concurrency);
+        while let Some((index, result)) = running.next().await {
+            match result {
+                Ok(result) => {
+                    event("Succeeded", index);
+                    results.insert(index, result);
+                }
+                Err(failure) => {
+                    // The order in which AWS records them: the other iterations, their states, and then the failed one.
+                    let ended: BTreeSet<usize> = results.keys().copied().chain([index]).collect();
+                    let in_flight: Vec<usize> =
+                        (0..started.load(Ordering::Relaxed)).filter(|other| !ended.contains(other)).collect();
+                    in_flight.into_iter().for_each(|other| event("Aborted", other));
+                    drop(running);
+                    event("Failed", index);
+                    return Err(failure);
+                }
             }
         }
-        result
-    }
-
-    fn pause(&self, name: &str, wait: &Wait, scope: &Scope<'_>) -> Result<Duration, TaskError> {
-        match wait {
-            Wait::Seconds(seconds) => whole_seconds(&seconds.evaluate(scope)?, name, "Seconds"),
-            Wait::Timestamp(timestamp) => {
-                let value = timestamp.evaluate(scope)?;
-                let until = value
-                    .as_str()
-                    .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
-                    .ok_or_else(|| {
-                        TaskError::evaluation(format!(
-                            "The Timestamp of '{name}' is {value}, not an RFC 3339 time."
-                        ))
-                    })?;
-                Ok((until.with_timezone(&Utc) - self.now()).to_std().unwrap_or_default())
-            }
-        }
+        Ok(results.into_values().collect())
     }
 
     /// The execution's clock: its start plus the time that has passed.
-    fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.start.start_time + chrono::Duration::from_std(self.history.elapsed()).unwrap_or_default()
     }
 
-    fn context(&self, state: &str, map_item: Option<&Value>) -> Value {
+    fn context(&self, entered: Entered<'_>, level: &Level) -> Value {
         let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let start = self.start;
         let mut context = json!({
@@ -410,23 +326,22 @@ impl Run<'_> {
                 "StartTime": time(start.start_time),
             },
             "StateMachine": {"Id": start.state_machine_arn, "Name": start.state_machine_name},
-            "State": {"Name": state, "EnteredTime": time(self.now()), "RetryCount": 0},
+            "State": {"Name": entered.name, "EnteredTime": time(self.now())},
         });
-        if let Some(item) = map_item {
+        if matches!(entered.state.kind, Kind::Task { .. } | Kind::Parallel { .. } | Kind::Map { .. }) {
+            context["State"]["RetryCount"] = json!(0);
+        }
+        if let Level::Iteration(item) = level {
             context["Map"] = json!({"Item": item});
         }
         context
     }
 
-    fn within_limit(&self, what: &str, value: &Value) -> Result<(), TaskError> {
+    pub(crate) fn within_limit(&self, source: &str, value: &Value) -> Result<(), Failure> {
         let mut counter = Counter(0);
         // Counting cannot fail, and a JSON value can always be written.
         let _ = serde_json::to_writer(&mut counter, value);
-        if counter.0 > self.options.max_payload_bytes {
-            Err(TaskError::too_large(what, counter.0))
-        } else {
-            Ok(())
-        }
+        if counter.0 > self.options.max_payload_bytes { Err(Failure::too_large(source)) } else { Ok(()) }
     }
 }
 
@@ -444,16 +359,28 @@ impl std::io::Write for Counter {
     }
 }
 
-fn whole_seconds(value: &Value, state: &str, field: &str) -> Result<Duration, TaskError> {
-    value.as_u64().filter(|seconds| *seconds <= 99_999_999).map(Duration::from_secs).ok_or_else(|| {
-        TaskError::evaluation(format!(
-            "{field} of '{state}' is {value}, not a whole number from 0 to 99999999."
-        ))
-    })
+/// The value of `Arguments` or `Output`; without it the state's input.
+pub(crate) fn input_or(arguments: Option<&Template>, scope: &Scope<'_>) -> Result<Value, Failure> {
+    arguments.map_or_else(|| Ok(scope.input.clone()), |arguments| arguments.evaluate(scope))
 }
 
-/// Evaluates all with the values from before: what one sets, the others do not see yet.
-fn assign(assign: &[(String, Template)], scope: &Scope<'_>) -> Result<Vec<(String, Value)>, TaskError> {
+/// Evaluates a catcher's `Assign` and `Output` for a failure.
+fn caught(catcher: &Catcher, failure: Failure, scope: &Scope<'_>) -> Result<Step, Failure> {
+    let error_output = json!({
+        "Error": cut(failure.error.unwrap_or_default(), MAX_ERROR_CHARS),
+        "Cause": cut(failure.cause.unwrap_or_default(), MAX_CAUSE_CHARS),
+    });
+    let scope = Scope { error_output: Some(&error_output), ..*scope };
+    let assigned = assign(&catcher.assign, &scope)?;
+    let output = match &catcher.output {
+        Some(output) => output.evaluate(&scope)?,
+        None => error_output.clone(),
+    };
+    Ok(Step { next: Some(catcher.next.clone()), output, assigned })
+}
+
+/// Evaluates an `Assign`. All of it sees the variables as they were before the state.
+fn assign(assign: &[(String, Template)], scope: &Scope<'_>) -> Result<Vec<(String, Value)>, Failure> {
     assign.iter().map(|(name, value)| Ok((name.clone(), value.evaluate(scope)?))).collect()
 }
 
@@ -462,8 +389,8 @@ fn finish(
     output: Option<&Template>,
     next: Option<String>,
     scope: &Scope<'_>,
-) -> Result<Step, TaskError> {
+) -> Result<Step, Failure> {
     let assigned = assign(variables, scope)?;
-    let output = output.map_or_else(|| Ok(scope.input.clone()), |output| output.evaluate(scope))?;
+    let output = input_or(output, scope)?;
     Ok(Step { next, output, assigned })
 }

@@ -1,12 +1,14 @@
 //! Reads, lints and runs state machines of the Amazon States Language with JSONata.
 //!
 //! It exists so that the state machines that are deployed can be run, tested and debugged
-//! without an account: the same files, the same names of errors, the same history. It is not
-//! a second engine to deploy on. JSONPath is not supported.
+//! without an account: the same files, the same errors, the same history. Executions recorded from
+//! AWS are played back as a test. It is not a second engine to deploy on. JSONPath is not supported.
 
 mod choice;
 mod definition;
+mod document;
 mod error;
+mod execution;
 mod history;
 mod interpreter;
 mod jsonata;
@@ -15,12 +17,14 @@ mod map;
 mod reader;
 mod retry;
 mod scope;
+mod task;
 mod template;
 
 pub use definition::{StateMachine, substitute};
 pub use error::{DefinitionError, TaskError};
-pub use history::Event;
-pub use interpreter::{Execution, Options, Start, Status, TaskCall, Tasks, run, run_with};
+pub use execution::{Execution, Options, Start, Status, TaskCall, Tasks};
+pub use history::HistoryEvent;
+pub use interpreter::{run, run_with};
 pub use lint::{Finding, LintOptions, lint};
 
 /// The most bytes of an input, an output or a task's arguments.

@@ -2,36 +2,33 @@
 
 use serde_json::Value;
 
-use crate::error::TaskError;
+use crate::error::Failure;
 use crate::scope::Scope;
 use crate::template::Template;
 
-/// The items: what `Items` gives, or else the state's input, as a list.
-pub(crate) fn items(template: Option<&Template>, scope: &Scope<'_>) -> Result<Vec<Value>, TaskError> {
-    let value = template.map_or_else(|| Ok(scope.input.clone()), |template| template.evaluate(scope))?;
-    match value {
-        Value::Array(items) => Ok(items),
-        Value::Object(fields) => Ok(fields
-            .into_iter()
-            .map(|(key, value)| serde_json::json!({"Key": key, "Value": value}))
-            .collect()),
-        other => Err(TaskError::evaluation(format!(
-            "The Map '{}' was given {other} to iterate over, which is neither an array nor an object.",
-            scope.state_name()
-        ))),
+/// The items: what `Items` gives, or else the state's input. Step Functions takes nothing but an array.
+pub(crate) fn items(template: Option<&Template>, scope: &Scope<'_>) -> Result<Vec<Value>, Failure> {
+    match template {
+        Some(template) => match template.evaluate(scope)? {
+            Value::Array(items) => Ok(items),
+            other => Err(template.unexpected("array", &other)),
+        },
+        None => scope.input.as_array().cloned().ok_or_else(|| {
+            Failure::evaluation(format!("Map state input must be an array but was: {}", scope.input))
+        }),
     }
 }
 
 /// How many iterations may run at once; zero means all.
-pub(crate) fn concurrency(template: Option<&Template>, scope: &Scope<'_>) -> Result<usize, TaskError> {
+pub(crate) fn concurrency(template: Option<&Template>, scope: &Scope<'_>) -> Result<usize, Failure> {
     let Some(template) = template else { return Ok(usize::MAX) };
     let value = template.evaluate(scope)?;
     match value.as_u64().and_then(|number| usize::try_from(number).ok()) {
         Some(0) => Ok(usize::MAX),
         Some(number) => Ok(number),
-        None => Err(TaskError::evaluation(format!(
-            "MaxConcurrency of '{}' is {value}, not a whole number.",
-            scope.state_name()
-        ))),
+        None if value.is_number() => {
+            Err(template.refused(&format!("returned {value}, which is not a whole number.")))
+        }
+        None => Err(template.unexpected("number", &value)),
     }
 }

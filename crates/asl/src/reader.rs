@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -9,16 +10,28 @@ use crate::error::DefinitionError;
 use crate::template::Template;
 
 /// An object of a definition that notes which of its fields were asked for.
-pub(crate) struct Fields<'a> {
+pub(crate) struct DefinitionFields<'a> {
     object: &'a Map<String, Value>,
     pub(crate) place: String,
+    /// The path of this object in its state, such as `Catch[0]/`: AWS names fields with it.
+    prefix: String,
     known: RefCell<BTreeSet<&'static str>>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> DefinitionFields<'a> {
     pub(crate) fn of(value: &'a Value, place: &str) -> Result<Self, DefinitionError> {
         let object = value.as_object().ok_or_else(|| DefinitionError::new(place, "must be an object"))?;
-        Ok(Self { object, place: place.to_owned(), known: RefCell::default() })
+        Ok(Self { object, place: place.to_owned(), prefix: String::new(), known: RefCell::default() })
+    }
+
+    /// An object that is part of a state, such as one of its catchers.
+    pub(crate) fn inside<'b>(
+        &self,
+        value: &'b Value,
+        field: &str,
+    ) -> Result<DefinitionFields<'b>, DefinitionError> {
+        let prefix = format!("{}{field}/", self.prefix);
+        Ok(DefinitionFields { prefix, ..DefinitionFields::of(value, &self.at(field))? })
     }
 
     pub(crate) fn at(&self, field: &str) -> String {
@@ -54,12 +67,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(crate) fn whole(&self, field: &'static str, least: u64) -> Result<Option<u64>, DefinitionError> {
+    /// A whole number within bounds.
+    pub(crate) fn whole(
+        &self,
+        field: &'static str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, DefinitionError> {
         match self.get(field) {
             None => Ok(None),
-            Some(value) => match value.as_u64().filter(|number| *number >= least) {
+            Some(value) => match value.as_u64().filter(|number| bounds.contains(number)) {
                 Some(number) => Ok(Some(number)),
-                None => Err(self.wrong(field, &format!("must be a whole number, at least {least}"))),
+                None => Err(self.wrong(field, &out_of(&bounds))),
             },
         }
     }
@@ -74,8 +92,25 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number within bounds, or an expression that gives one.
+    pub(crate) fn whole_template(
+        &self,
+        field: &'static str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<Template>, DefinitionError> {
+        let template = self.template(field)?;
+        match &template {
+            None | Some(Template::Expression(_)) => {}
+            Some(Template::Literal(value))
+                if value.as_u64().is_some_and(|number| bounds.contains(&number)) => {}
+            Some(_) => return Err(self.wrong(field, &format!("{} or an expression", out_of(&bounds)))),
+        }
+        Ok(template)
+    }
+
     pub(crate) fn template(&self, field: &'static str) -> Result<Option<Template>, DefinitionError> {
-        self.get(field).map(|value| Template::parse(value, &self.at(field))).transpose()
+        let field_path = format!("{}{field}", self.prefix);
+        self.get(field).map(|value| Template::parse(value, &self.at(field), &field_path)).transpose()
     }
 
     pub(crate) fn list(&self, field: &'static str) -> Result<&'a [Value], DefinitionError> {
@@ -115,7 +150,10 @@ impl<'a> Fields<'a> {
             if name == "states" {
                 return Err(DefinitionError::new(place, "is reserved"));
             }
-            assign.push((name.clone(), Template::parse(value, &place)?));
+            assign.push((
+                name.clone(),
+                Template::parse(value, &place, &format!("{}Assign/{name}", self.prefix))?,
+            ));
         }
         Ok(assign)
     }
@@ -134,4 +172,8 @@ impl<'a> Fields<'a> {
             Some(field) => Err(self.wrong(field, "is not a field of this kind of state")),
         }
     }
+}
+
+fn out_of(bounds: &RangeInclusive<u64>) -> String {
+    format!("must be a whole number from {} to {}", bounds.start(), bounds.end())
 }

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use crate::error::{DefinitionError, covers};
-use crate::reader::Fields;
+use crate::error::{DefinitionError, Failure};
+use crate::reader::DefinitionFields;
 use crate::template::Template;
+
+/// The largest number of seconds, and of attempts, that a definition may give.
+pub(crate) const MAX_SECONDS: u64 = 99_999_999;
+/// The largest `MaxDelaySeconds`: a leap year.
+const LONGEST_DELAY: u64 = 31_622_400;
 
 /// One entry of `Retry`.
 #[derive(Debug)]
@@ -27,22 +32,27 @@ pub(crate) struct Catcher {
 }
 
 impl Retrier {
-    pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
+    pub(crate) fn read_all(state: &DefinitionFields<'_>) -> Result<Vec<Self>, DefinitionError> {
         let mut retriers = Vec::new();
         let list = state.list("Retry")?;
         for (index, retrier) in list.iter().enumerate() {
-            let fields = Fields::of(retrier, &state.at(&format!("Retry[{index}]")))?;
+            let fields = state.inside(retrier, &format!("Retry[{index}]"))?;
             fields.text("Comment")?;
             let jitter = fields.text("JitterStrategy")?;
             if jitter.as_deref().is_some_and(|strategy| strategy != "FULL" && strategy != "NONE") {
                 return Err(fields.wrong("JitterStrategy", "must be FULL or NONE"));
             }
+            let interval = fields.whole("IntervalSeconds", 1..=MAX_SECONDS)?.unwrap_or(1);
+            let max_delay = fields.whole("MaxDelaySeconds", 1..=LONGEST_DELAY)?;
+            if max_delay.is_some_and(|longest| longest < interval) {
+                return Err(fields.wrong("MaxDelaySeconds", "must be at least IntervalSeconds"));
+            }
             retriers.push(Self {
                 errors: errors(&fields, index + 1 == list.len())?,
-                interval: fields.whole("IntervalSeconds", 1)?.map_or(1.0, to_f64),
-                max_attempts: fields.whole("MaxAttempts", 0)?.unwrap_or(3),
+                interval: to_f64(interval),
+                max_attempts: fields.whole("MaxAttempts", 0..=MAX_SECONDS)?.unwrap_or(3),
                 backoff: fields.number("BackoffRate", 1.0)?.unwrap_or(2.0),
-                max_delay: fields.whole("MaxDelaySeconds", 1)?,
+                max_delay,
                 jitter,
             });
             fields.finish()?;
@@ -57,7 +67,7 @@ impl Retrier {
             return None;
         }
         let exponent = i32::try_from(done).unwrap_or(i32::MAX);
-        let longest = self.max_delay.map_or(31_622_400.0, to_f64);
+        let longest = to_f64(self.max_delay.unwrap_or(LONGEST_DELAY));
         let seconds = (self.interval * self.backoff.powi(exponent)).min(longest);
         let share = if self.jitter.as_deref() == Some("FULL") { fastrand::f64() } else { 1.0 };
         Some(Duration::from_secs_f64(seconds * share))
@@ -65,7 +75,7 @@ impl Retrier {
 }
 
 /// The names of errors; the one for all of them stands alone, and last.
-fn errors(fields: &Fields<'_>, last: bool) -> Result<Vec<String>, DefinitionError> {
+fn errors(fields: &DefinitionFields<'_>, last: bool) -> Result<Vec<String>, DefinitionError> {
     let errors = fields.names("ErrorEquals")?;
     if errors.iter().any(|error| error == "States.ALL") && (errors.len() > 1 || !last) {
         return Err(fields.wrong("ErrorEquals", "must have States.ALL alone, and in the last entry"));
@@ -79,11 +89,11 @@ fn to_f64(number: u64) -> f64 {
 }
 
 impl Catcher {
-    pub(crate) fn read_all(state: &Fields<'_>) -> Result<Vec<Self>, DefinitionError> {
+    pub(crate) fn read_all(state: &DefinitionFields<'_>) -> Result<Vec<Self>, DefinitionError> {
         let mut catchers = Vec::new();
         let list = state.list("Catch")?;
         for (index, catcher) in list.iter().enumerate() {
-            let fields = Fields::of(catcher, &state.at(&format!("Catch[{index}]")))?;
+            let fields = state.inside(catcher, &format!("Catch[{index}]"))?;
             fields.text("Comment")?;
             catchers.push(Self {
                 errors: errors(&fields, index + 1 == list.len())?,
@@ -101,11 +111,12 @@ impl Catcher {
 pub(crate) struct Retries<'a> {
     retriers: &'a [Retrier],
     done: Vec<u64>,
+    all_covers_data_limit: bool,
 }
 
 impl<'a> Retries<'a> {
-    pub(crate) fn new(retriers: &'a [Retrier]) -> Self {
-        Self { retriers, done: vec![0; retriers.len()] }
+    pub(crate) fn new(retriers: &'a [Retrier], all_covers_data_limit: bool) -> Self {
+        Self { retriers, done: vec![0; retriers.len()], all_covers_data_limit }
     }
 
     /// How many attempts were repeated.
@@ -114,8 +125,9 @@ impl<'a> Retries<'a> {
     }
 
     /// How long to wait before trying again after an error, or `None` when it stands.
-    pub(crate) fn after(&mut self, error: &str) -> Option<Duration> {
-        let index = self.retriers.iter().position(|retrier| covers(&retrier.errors, error))?;
+    pub(crate) fn after(&mut self, failure: &Failure) -> Option<Duration> {
+        let covers = |retrier: &Retrier| failure.is_covered(&retrier.errors, self.all_covers_data_limit);
+        let index = self.retriers.iter().position(covers)?;
         let (retrier, done) = (self.retriers.get(index)?, self.done.get_mut(index)?);
         let delay = retrier.delay(*done)?;
         *done += 1;

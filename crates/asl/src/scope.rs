@@ -21,10 +21,6 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn state_name(&self) -> &str {
-        self.context.pointer("/State/Name").and_then(Value::as_str).unwrap_or_default()
-    }
-
     pub(crate) fn variable(&self, name: &str) -> Option<&'a Value> {
         self.variables.get(name).map(|value| &**value)
     }

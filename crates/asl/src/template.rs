@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{DefinitionError, TaskError};
+use crate::error::{DefinitionError, Failure};
 use crate::jsonata::Expression;
 use crate::scope::Scope;
 
@@ -16,11 +16,11 @@ pub(crate) enum Template {
 }
 
 impl Template {
-    /// Reads a value of a definition.
-    pub(crate) fn parse(value: &Value, place: &str) -> Result<Self, DefinitionError> {
+    /// Reads a value of a definition. `place` says where it stands in the definition, `field` in its state.
+    pub(crate) fn parse(value: &Value, place: &str, field: &str) -> Result<Self, DefinitionError> {
         match value {
             Value::String(text) => match between_marks(text) {
-                Some(source) => Expression::parse(source)
+                Some(source) => Expression::parse(source, field)
                     .map(|expression| Self::Expression(Box::new(expression)))
                     .map_err(|error| {
                         DefinitionError::new(place, format!("the JSONata expression does not parse: {error}"))
@@ -33,12 +33,17 @@ impl Template {
             Value::Array(items) => items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| Self::parse(item, &format!("{place}[{index}]")))
+                .map(|(index, item)| {
+                    Self::parse(item, &format!("{place}[{index}]"), &format!("{field}[{index}]"))
+                })
                 .collect::<Result<_, _>>()
                 .map(Self::Array),
             Value::Object(fields) => fields
                 .iter()
-                .map(|(name, field)| Ok((name.clone(), Self::parse(field, &format!("{place}.{name}"))?)))
+                .map(|(name, value)| {
+                    let value = Self::parse(value, &format!("{place}.{name}"), &format!("{field}/{name}"))?;
+                    Ok((name.clone(), value))
+                })
                 .collect::<Result<_, _>>()
                 .map(Self::Object),
             _ => Ok(Self::Literal(value.clone())),
@@ -46,7 +51,7 @@ impl Template {
     }
 
     /// The value with every expression evaluated.
-    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, TaskError> {
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
             Self::Expression(expression) => expression.evaluate(scope),
@@ -58,6 +63,29 @@ impl Template {
                 .map(|(name, field)| Ok((name.clone(), field.evaluate(scope)?)))
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Value::Object),
+        }
+    }
+
+    /// The failure of a value that is not of the type that its field takes.
+    pub(crate) fn unexpected(&self, expected: &str, value: &Value) -> Failure {
+        let actual = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        self.refused(&format!(
+            "returned an unexpected result type. Expected '{expected}', but was '{actual}' for value: {value}"
+        ))
+    }
+
+    /// The failure of a value that its field does not take.
+    pub(crate) fn refused(&self, problem: &str) -> Failure {
+        match self {
+            Self::Expression(expression) => expression.failure(problem),
+            _ => Failure::evaluation(format!("A field {problem}")),
         }
     }
 

@@ -6,6 +6,7 @@ mod flow;
 mod functions;
 mod linting;
 mod properties;
+mod recordings;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;

@@ -160,7 +160,10 @@ async fn a_map_iterates_in_order_with_at_most_so_many_at_once() {
     let (execution, _) = execute(machine(map(json!({"MaxConcurrency": 2}))), input.clone(), slow).await;
     assert_eq!((execution.duration.as_secs(), execution.output), (3, Some(json!(["a", "b", "c", "d"]))));
     let of = |items: Value| map(json!({"Items": items}));
-    assert_eq!(output(of(json!("{% {'a': 1} %}")), Value::Null).await, json!([{"Key": "a", "Value": 1}]));
+    assert_eq!(
+        error(of(json!("{% {'a': 1} %}")), Value::Null, Script::default()).await,
+        "States.QueryEvaluationError"
+    );
     assert_eq!(output(of(json!([])), Value::Null).await, json!([]));
     assert_eq!(
         error(of(json!("{% 5 %}")), Value::Null, Script::default()).await,
@@ -177,7 +180,7 @@ async fn the_context_names_execution_state_machine_and_state() {
     let expected = json!({
         "Execution": {"Id": "arn:execution", "Input": {"a": 1}, "Name": "run-1", "RoleArn": "arn:role", "StartTime": "2026-11-23T12:00:00.000Z"},
         "StateMachine": {"Id": "arn:machine", "Name": "machine"},
-        "State": {"Name": "Last", "EnteredTime": "2026-11-23T12:00:02.001Z", "RetryCount": 0}
+        "State": {"Name": "Last", "EnteredTime": "2026-11-23T12:00:02.001Z"}
     });
     let mut actual = output(states, json!({"a": 1})).await;
     let entered = actual["State"]["EnteredTime"].as_str().unwrap().to_owned();
@@ -222,4 +225,129 @@ async fn the_history_has_the_events_of_step_functions_in_order() {
         !format!("{:?}", execution.history).contains("a prompt"),
         "data does not belong into the history"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_tells_how_each_iteration_of_a_map_ended() {
+    let states = json!({"First": {"Type": "Map", "Items": [0, 1, 2, 3, 4], "MaxConcurrency": 3, "End": true,
+        "ItemProcessor": {"StartAt": "Each", "States": {"Each": task(json!({}))}}}});
+    let of_the_map = |execution: &Execution| {
+        let events = execution.history.iter().filter(|event| event.state.as_deref() == Some("First"));
+        let shown = events.map(|event| match event.details.get("index") {
+            Some(index) => format!("{} {index}", event.kind.trim_start_matches("MapIteration")),
+            None => event.kind.clone(),
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    let (execution, _) = execute(machine(states.clone()), Value::Null, Script::default()).await;
+    assert_eq!(
+        of_the_map(&execution),
+        "MapStateEntered, MapStateStarted, Started 0, Started 1, Started 2, Succeeded 0, Started 3, \
+         Succeeded 1, Started 4, Succeeded 2, Succeeded 3, Succeeded 4, MapStateSucceeded, MapStateExited"
+    );
+    let script = [(9, Ok(json!(0))), (1, Ok(json!(1))), (2, Err(TaskError::new("Custom", "why")))];
+    let script = script
+        .into_iter()
+        .fold(Script::default(), |script, (seconds, reply)| script.reply("Each", seconds, reply));
+    let (execution, _) = execute(machine(states), Value::Null, script).await;
+    assert_eq!(
+        of_the_map(&execution),
+        "MapStateEntered, MapStateStarted, Started 0, Started 1, Started 2, Succeeded 1, Started 3, \
+         Aborted 0, Aborted 3, Failed 2, MapStateFailed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_states_that_can_be_retried_have_a_count_of_retries() {
+    let states = json!({"First": task(json!({"Arguments": "{% $states.context.State.RetryCount %}",
+        "Retry": [{"ErrorEquals": ["Busy"]}]}))});
+    let (_, script) = execute(machine(states), Value::Null, Script::default().fails("First", "Busy")).await;
+    let counts: Vec<Value> = script.calls.lock().unwrap().iter().map(|call| call.arguments.clone()).collect();
+    assert_eq!(counts, [json!(0), json!(1), json!(2), json!(3)]);
+}
+
+fn kinds(execution: &Execution) -> Vec<&str> {
+    execution.history.iter().map(|event| event.kind.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parallel_that_succeeds_aborts_nothing() {
+    let branch = json!({"StartAt": "Inner", "States": {"Inner": task(json!({}))}});
+    let states = json!({"First": {"Type": "Parallel", "Branches": [branch], "End": true}});
+    let (execution, _) = execute(machine(states), Value::Null, Script::default()).await;
+    assert_eq!(
+        kinds(&execution),
+        [
+            "ExecutionStarted",
+            "ParallelStateEntered",
+            "ParallelStateStarted",
+            "TaskStateEntered",
+            "TaskScheduled",
+            "TaskStarted",
+            "TaskSucceeded",
+            "TaskStateExited",
+            "ParallelStateSucceeded",
+            "ParallelStateExited",
+            "ExecutionSucceeded"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parallel_that_fails_says_so_once_and_what_it_cut_is_aborted() {
+    let branch = |name: &str, state: Value| json!({"StartAt": name, "States": {name: state}});
+    let wait = json!({"Type": "Wait", "Seconds": 100, "End": true});
+    let parallel = json!({"Type": "Parallel", "End": true, "Retry": [{"ErrorEquals": ["Bad"], "MaxAttempts": 1}],
+        "Branches": [branch("Slow", wait), branch("Fails", task(json!({})))]});
+    let (execution, _) =
+        execute(machine(json!({"First": parallel})), Value::Null, Script::default().fails("Fails", "Bad"))
+            .await;
+    let attempt = [
+        "ParallelStateStarted",
+        "WaitStateEntered",
+        "TaskStateEntered",
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskFailed",
+        "TaskStateAborted",
+        "WaitStateAborted",
+    ];
+    let (first, second) = (attempt, attempt);
+    let mut expected = vec!["ExecutionStarted", "ParallelStateEntered"];
+    expected.extend(first.into_iter().chain(second));
+    expected.extend(["ParallelStateFailed", "ExecutionFailed"]);
+    assert_eq!(kinds(&execution), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_iteration_that_fails_aborts_the_others_and_the_states_that_they_are_in() {
+    let states = json!({
+        "Route": {"Type": "Choice", "Default": "Long",
+            "Choices": [{"Condition": "{% $states.input = 'fail' %}", "Next": "Pause"}]},
+        "Long": {"Type": "Wait", "Seconds": 15, "End": true},
+        "Pause": {"Type": "Wait", "Seconds": 1, "Next": "Boom"},
+        "Boom": {"Type": "Fail", "Error": "Boom", "Cause": "a sibling failed"}});
+    let map = json!({"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "Route", "States": states}});
+    let (execution, _) =
+        execute(machine(json!({"First": map})), json!(["long", "fail"]), Script::default()).await;
+    let after = kinds(&execution);
+    let failed = after.iter().position(|kind| *kind == "FailStateEntered").unwrap();
+    assert_eq!(
+        after[failed + 1..],
+        [
+            "MapIterationAborted",
+            "WaitStateAborted",
+            "MapIterationFailed",
+            "MapStateFailed",
+            "ExecutionFailed"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_the_execution_aborts_nothing_in_its_history() {
+    let wait = json!({"StartAt": "Slow", "States": {"Slow": {"Type": "Wait", "Seconds": 900, "End": true}}});
+    let states = json!({"First": {"Type": "Parallel", "Branches": [wait], "End": true}});
+    let (execution, _) = execute(machine(states), Value::Null, Script::default()).await;
+    assert_eq!(kinds(&execution)[3..], ["WaitStateEntered", "ExecutionTimedOut"]);
 }

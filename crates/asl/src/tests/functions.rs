@@ -21,6 +21,7 @@ async fn step_functions_own_functions() {
     assert_eq!(value("$parse('{\"a\":[1,2]}').a[1]", Value::Null).await, 2);
     assert_eq!(value("$range(1, 9, 2)", Value::Null).await, json!([1, 3, 5, 7, 9]));
     assert_eq!(value("$range(3, 1, -1)", Value::Null).await, json!([3, 2, 1]));
+    assert_eq!(value("$range(1, 9, 9)", Value::Null).await, 1, "a lone element stands for itself");
     assert_eq!(value("$partition([1,2,3,4,5], 2)", Value::Null).await, json!([[1, 2], [3, 4], [5]]));
     let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     assert_eq!(value("$hash('test', 'SHA-256')", Value::Null).await, digest);
@@ -102,4 +103,18 @@ async fn numbers_and_texts_keep_their_form() {
         true
     );
     assert_eq!(value("$contains('' & $states.input.id, /x/)", json!({})).await, false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_by_a_pattern_is_what_the_evaluator_makes_of_it() {
+    let input = json!({"id": "us.Meta.llama3", "number": 5});
+    for (expression, expected) in [
+        ("$contains($states.input.id, /(^|[.\\/])meta\\.llama/)", false),
+        ("$contains($states.input.id, /(^|[.\\/])meta\\.llama/i)", true),
+        ("$contains($states.input.id, /meta/) or true", true),
+    ] {
+        assert_eq!(value(expression, input.clone()).await, expected, "{expression}");
+    }
+    fails("$contains($states.input.number, /5/)").await;
+    fails("$contains($states.input.nothing, /5/)").await;
 }

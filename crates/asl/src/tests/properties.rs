@@ -57,7 +57,67 @@ fn block_on<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
+/// What stands between the tokens of an expression and means nothing.
+fn spacing() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(&["", " ", "\n\t", "/* ' */", "/* \" $states */", " /* /x */ "][..])
+}
+
+/// A text of the tokens of expressions, in an order that seldom makes sense.
+fn tokens() -> impl Strategy<Value = String> {
+    const TOKENS: [&str; 40] = [
+        "$states", "$kept", "$", "$$", "$sum", "$string", "$lookup", ".", "input", "`it's`", "'a'", "\"$b\"",
+        "/['\"]/", "/", "*", "**", "%", "(", ")", "[", "]", "{", "}", ":", ":=", ";", ",", "?", "&", "+",
+        "-", "=", "~>", "^(", "and", "in", "function", "1", "@$v", "#$i",
+    ];
+    let token = (proptest::sample::select(&TOKENS[..]), spacing());
+    proptest::collection::vec(token, 1..10)
+        .prop_map(|tokens| tokens.into_iter().flat_map(|(token, space)| [token, space]).collect())
+}
+
 proptest! {
+    #[test]
+    fn any_expression_on_any_data_ends(source in tokens(), data in any_json()) {
+        let expression = format!("{{% {source} %}}");
+        let branch = |name: &str| json!({"StartAt": name, "States": {
+            name: {"Type": "Pass", "Output": expression, "End": true}}});
+        let definition = machine(json!({
+            "First": {"Type": "Pass", "Assign": {"kept": "{% $states.input %}"}, "Next": "Choose"},
+            "Choose": {"Type": "Choice", "Default": "Both", "Choices": [
+                {"Condition": format!("{{% $exists(({source})) %}}"), "Next": "Both"}]},
+            "Both": {"Type": "Parallel", "Branches": [branch("Left"), branch("Right")], "Next": "Last",
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Last"}]},
+            "Last": {"Type": "Succeed"}
+        })).to_string();
+        let _ = lint(&definition, &LintOptions::default());
+        if let Ok(machine) = StateMachine::parse(&definition) {
+            let tasks = Arc::new(Shared(Arc::default()));
+            let execution = block_on(run(&machine, start(data), tasks));
+            prop_assert!(execution.output.is_some() || execution.error.is_some());
+        }
+    }
+
+    #[test]
+    fn data_passes_choices_and_branches_whatever_the_writing(data in any_json(), space in spacing(), other in spacing()) {
+        let input = format!("$states{space}.{other}input{space}");
+        let read = format!(
+            "{{% ($quote := /['\"]/{space};{other}$contains('a',{space}$quote) ? 0 : $string({input})) %}}"
+        );
+        let branch = |name: &str| json!({"StartAt": name, "States": {
+            name: {"Type": "Pass", "Output": read, "End": true}}});
+        let states = json!({
+            "First": {"Type": "Choice", "Default": "Last", "Choices": [
+                {"Condition": format!("{{%{space}$exists({input}){other}%}}"), "Next": "Both"}]},
+            "Both": {"Type": "Parallel", "Branches": [branch("Left"), branch("Right")], "End": true},
+            "Last": {"Type": "Succeed"}
+        });
+        let (execution, _) = block_on(execute(machine(states), json!({"data": data}), Script::default()));
+        let output = execution.output.unwrap_or_else(|| panic!("{:?}", execution.cause));
+        let text = output[0].as_str().expect("a text").to_owned();
+        prop_assert_eq!(&output[0], &output[1]);
+        let back: Value = serde_json::from_str(&text).expect("JSON");
+        prop_assert_eq!(normal(&back), normal(&json!({"data": data})));
+    }
+
     #[test]
     fn any_definition_is_read_or_refused(document in any_json(), state in any_json()) {
         let nested = machine(json!({"First": state}));
