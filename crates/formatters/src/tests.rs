@@ -1,5 +1,5 @@
 use serde_json::json;
-use vendor_formats::formatter;
+use vendor_formats::FORMATTERS;
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn every_binary_runs_the_formatter_of_its_name() {
         let source = std::fs::read_to_string(&path).unwrap();
         let constant = name.to_uppercase().replace('-', "_");
         assert!(source.contains(&format!("formatters::run(vendor_formats::{constant})")), "{binary}");
-        assert!(formatter(name).is_some(), "{binary}");
+        assert!(FORMATTERS.iter().any(|formatter| formatter.name == name), "{binary}");
         binaries.push(binary);
     }
     binaries.sort();
@@ -27,7 +27,7 @@ fn every_binary_runs_the_formatter_of_its_name() {
 async fn an_error_keeps_its_name_and_path() {
     let event =
         json!({"operation": "format", "modelId": "anthropic.claude-sonnet-4-6", "prompt": {"messages": []}});
-    let error = handle(event, formatter("anthropic").unwrap()).await.unwrap_err();
+    let error = handle(event, &vendor_formats::ANTHROPIC).await.unwrap_err();
     assert_eq!(error.name.as_str(), "InvalidRequest");
     assert_eq!(error.details["path"], "prompt.messages");
 }

@@ -10,7 +10,7 @@ pub const NAME: &str = "month-range";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct MonthRangeEvent {
     start_time: String,
 }
 
@@ -19,7 +19,7 @@ struct Event {
 /// # Errors
 /// `InternalError` when the start time is not one.
 pub async fn handle(event: Value) -> Result<Value, SentryError> {
-    let Event { start_time } = sentry_lambda::read(&event)?;
+    let MonthRangeEvent { start_time } = sentry_lambda::read(&event)?;
     let now = parse_time(&start_time).map_err(|error| {
         SentryError::new(ErrorName::InternalError, error.to_string()).with("path", "startTime")
     })?;

@@ -9,6 +9,7 @@ mod arn;
 mod names;
 mod not_chat;
 mod routes;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,8 @@ use crate::error::{ErrorName, SentryError};
 
 pub use names::{CONTEXTS, GEOS};
 pub use not_chat::{Families, NOT_CHAT, NotChat};
-pub use routes::{Calling, ROUTES, Route, UsageSource};
+pub use routes::{InvocationMode, ROUTES, Route, UsageSource};
+pub use template::{PromptTemplate, TEMPLATES, UNKNOWN as UNKNOWN_TEMPLATE};
 
 /// The longest model id that Bedrock's runtime accepts.
 const MAX_BYTES: usize = 2_048;
@@ -164,7 +166,7 @@ pub struct ModelId {
     /// Whether only a limit item's `aliasOf` can tell which model is behind the id.
     pub opaque: bool,
     /// How the router calls it.
-    pub calling: Calling,
+    pub calling: InvocationMode,
     /// The id by which CloudWatch counts an opaque model's tokens.
     short: Option<String>,
 }
@@ -250,23 +252,17 @@ impl ModelId {
             family: short.to_owned(),
             vendor: None,
             opaque: true,
-            calling: Calling::Converse,
+            calling: InvocationMode::Converse,
             short: Some(short.to_owned()),
         }
     }
 
-    /// This id as a name of `model`, as a limit item's `aliasOf` says: it is called by its own
-    /// id in the way of `model`, and counts as its family.
+    /// The id that stands at the end of an ARN of a foundation model or an inference profile;
+    /// `None` for other ids.
     #[must_use]
-    pub fn as_name_of(&self, model: &ModelId) -> Self {
-        Self {
-            id: self.id.clone(),
-            family: model.family.clone(),
-            vendor: model.vendor,
-            opaque: self.opaque,
-            calling: model.calling,
-            short: self.short.clone(),
-        }
+    pub fn name_in_arn(&self) -> Option<&str> {
+        let arn = self.id.strip_prefix("arn:").filter(|_| !self.opaque)?;
+        arn.rsplit_once('/').map(|(_, name)| name)
     }
 
     /// The row of [`ROUTES`] that applies.
@@ -275,11 +271,20 @@ impl ModelId {
         if self.opaque { Route::for_opaque() } else { Route::of(&self.family) }
     }
 
+    /// What the model's prompt template adds to a prompt.
+    #[must_use]
+    pub fn template(&self) -> &'static PromptTemplate {
+        if self.vendor.is_some() { PromptTemplate::of(&self.family) } else { &UNKNOWN_TEMPLATE }
+    }
+
     /// Whether CountTokens knows this model, by the name of its family: Claude of the third
     /// generation and later. Where it does not after all, it says so and costs nothing.
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
-        self.vendor == Some(Vendor::Anthropic) && Route::of(&self.family).calling == Calling::Native
+        self.vendor == Some(Vendor::Anthropic)
+            && !["anthropic.claude-v", "anthropic.claude-instant-"]
+                .iter()
+                .any(|early| self.family.starts_with(early))
     }
 
     /// Every `ModelId` under which CloudWatch may count this family's tokens: the bare id, each

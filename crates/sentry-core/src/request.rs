@@ -11,15 +11,18 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde_json::Value;
 
-pub use bound::{MESSAGE_ALLOWANCE, REQUEST_ALLOWANCE};
+pub use bound::REQUEST_ALLOWANCE;
 pub use conversation::{Conversation, Turn};
 pub use reader::describe;
-use reader::{Fields, Node};
+use reader::{Node, RequestFields};
 
 use crate::error::{ErrorName, SentryError};
+use crate::model::PromptTemplate;
 
 /// Bytes that a request may have as a JSON text inside a JSON text, the form in which one
 /// workflow hands it to the next. Step Functions carries 262,144 bytes per state; the rest is
@@ -32,7 +35,7 @@ pub const MAX_MESSAGES: usize = 2_000;
 pub const MAX_MODEL_ID_BYTES: usize = 2_048;
 /// The largest output limit that can be asked for; no model writes that much.
 pub const MAX_MAX_TOKENS: u64 = 1_000_000;
-/// The largest `topK`; vendors allow 500 at most.
+/// The largest `topK`; vendors allow 500 at most. Whether 0, for no limit, is taken is the vendor's.
 pub const MAX_TOP_K: u64 = 500;
 /// Stop sequences in one request. Vendors allow between 4 and 2,500.
 pub const MAX_STOP_SEQUENCES: usize = 16;
@@ -77,7 +80,7 @@ pub struct Message {
 /// The conversation so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Prompt {
-    /// System messages first, then user and assistant.
+    /// System messages first, then user and assistant; at least one of the user's.
     pub messages: Vec<Message>,
 }
 
@@ -95,7 +98,7 @@ pub struct Inference {
     /// Nucleus sampling, above 0 and at most 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// Sampling among the k likeliest tokens.
+    /// Sampling among the k likeliest tokens; 0 is no limit, where the vendor takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u64>,
     /// Texts at which the model stops.
@@ -230,10 +233,10 @@ impl Request {
         (text.len() + escapes + 2) as u64
     }
 
-    /// An upper bound of the request's input tokens, for every model.
+    /// An upper bound of the request's input tokens, for a model with this template.
     #[must_use]
-    pub fn input_bound(&self) -> u64 {
-        self.prompt.input_bound()
+    pub fn input_bound(&self, template: &PromptTemplate) -> u64 {
+        self.prompt.input_bound(template)
     }
 }
 
@@ -252,10 +255,10 @@ impl Prompt {
         Conversation::of(self)
     }
 
-    /// An upper bound of the prompt's input tokens, for every model.
+    /// An upper bound of the prompt's input tokens, for a model with this template.
     #[must_use]
-    pub fn input_bound(&self) -> u64 {
-        bound::of(self)
+    pub fn input_bound(&self, template: &PromptTemplate) -> u64 {
+        bound::of(self, template)
     }
 }
 
@@ -304,23 +307,15 @@ fn read_prompt(node: &Node<'_>) -> Result<Prompt, RequestError> {
     for item in &items {
         let message = read_message(item)?;
         let spoken = messages.iter().any(|earlier: &Message| earlier.role != Role::System);
-        match message.role {
-            Role::System if spoken => {
-                return Err(item.child("role").wrong(
-                    "is \"system\" after the conversation has begun; put system messages before the first user message",
-                ));
-            }
-            Role::Assistant if !spoken => {
-                return Err(item.child("role").wrong(
-                    "is \"assistant\" where the conversation begins; the first message after system ones must be \"user\"",
-                ));
-            }
-            _ => {}
+        if message.role == Role::System && spoken {
+            return Err(item.child("role").wrong(
+                "is \"system\" after the conversation has begun; put system messages before all others",
+            ));
         }
         messages.push(message);
     }
-    if messages.iter().all(|message| message.role == Role::System) {
-        return Err(list.wrong("has only system messages; add a message with role \"user\""));
+    if !messages.iter().any(|message| message.role == Role::User) {
+        return Err(list.wrong("has no message with role \"user\"; add one"));
     }
     Ok(Prompt { messages })
 }
@@ -353,10 +348,10 @@ fn read_message(node: &Node<'_>) -> Result<Message, RequestError> {
 fn read_inference(node: &Node<'_>) -> Result<Inference, RequestError> {
     let fields = node.object(&["maxTokens", "temperature", "topP", "topK", "stopSequences"])?;
     Ok(Inference {
-        max_tokens: whole(&fields, "maxTokens", MAX_MAX_TOKENS)?,
+        max_tokens: whole(&fields, "maxTokens", 1..=MAX_MAX_TOKENS)?,
         temperature: decimal(&fields, "temperature", 2.0, true)?,
         top_p: decimal(&fields, "topP", 1.0, false)?,
-        top_k: whole(&fields, "topK", MAX_TOP_K)?,
+        top_k: whole(&fields, "topK", 0..=MAX_TOP_K)?,
         stop_sequences: fields
             .optional("stopSequences")
             .map(|node| read_stop_sequences(&node))
@@ -364,15 +359,27 @@ fn read_inference(node: &Node<'_>) -> Result<Inference, RequestError> {
     })
 }
 
-fn whole(fields: &Fields<'_>, name: &str, most: u64) -> Result<Option<u64>, RequestError> {
+fn whole(
+    fields: &RequestFields<'_>,
+    name: &str,
+    range: RangeInclusive<u64>,
+) -> Result<Option<u64>, RequestError> {
     let Some(node) = fields.optional(name) else { return Ok(None) };
     match node.value.as_u64() {
-        Some(number) if (1..=most).contains(&number) => Ok(Some(number)),
-        _ => Err(node.wrong(format!("is {}; give a whole number from 1 to {most}", node.shown()))),
+        Some(number) if range.contains(&number) => Ok(Some(number)),
+        _ => {
+            let (least, most) = range.into_inner();
+            Err(node.wrong(format!("is {}; give a whole number from {least} to {most}", node.shown())))
+        }
     }
 }
 
-fn decimal(fields: &Fields<'_>, name: &str, most: f64, zero: bool) -> Result<Option<f64>, RequestError> {
+fn decimal(
+    fields: &RequestFields<'_>,
+    name: &str,
+    most: f64,
+    zero: bool,
+) -> Result<Option<f64>, RequestError> {
     let Some(node) = fields.optional(name) else { return Ok(None) };
     match node.value.as_f64() {
         Some(number) if number.is_finite() && number <= most && (number > 0.0 || (zero && number == 0.0)) => {

@@ -3,6 +3,34 @@
 use sentry_core::error::{ErrorName, SentryError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// How deep a document may be nested, the limit of `serde_json`.
+const DEEPEST: usize = 127;
+
+/// Reads what Lambda hands over, as it stands on the wire.
+///
+/// The runtime would answer a text that it cannot read with the name of a Rust type, which the
+/// state machines take for an outage and callers try again. So it takes the payload unread, and
+/// what is wrong with it gets a name here.
+///
+/// # Errors
+/// [`ErrorName::InvalidRequest`] for a document that has half of a surrogate pair or is nested
+/// too deep. Both are JSON to Lambda and to Step Functions, so they come from the caller.
+pub fn parse(payload: &RawValue) -> Result<Value, SentryError> {
+    serde_json::from_str(payload.get()).map_err(|error| {
+        let problem = error.to_string();
+        let message = if problem.starts_with("recursion limit") {
+            format!("The request is nested deeper than {DEEPEST} levels; a request needs five.")
+        } else {
+            format!(
+                "The request cannot be read as JSON: {problem}. Write each character as itself, or as a whole surrogate pair \
+                 where it is escaped."
+            )
+        };
+        SentryError::new(ErrorName::InvalidRequest, message).with("path", "")
+    })
+}
 
 /// Reads the event of a function that only the state machines call.
 ///

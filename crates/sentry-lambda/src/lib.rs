@@ -8,7 +8,7 @@ mod logging;
 mod runtime;
 mod shell;
 
-pub use event::read;
+pub use event::{parse, read};
 pub use runtime::run;
 pub use shell::{FunctionFailure, Invocation, answer};
 

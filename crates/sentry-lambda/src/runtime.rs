@@ -5,7 +5,9 @@ use std::future::Future;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use sentry_core::error::SentryError;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::event;
 use crate::shell::{FunctionFailure, Invocation, answer};
 
 impl From<FunctionFailure> for Diagnostic {
@@ -31,9 +33,9 @@ where
         // Lives as long as the process, like the environment it was made from.
         let context: &'static C = Box::leak(Box::new(prepare().await?));
         let (function, handler) = (&function, &handler);
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
             let invocation = Invocation { function: function.clone(), request_id: event.context.request_id };
-            answer(&invocation, handler(event.payload, context)).await
+            answer(&invocation, async { handler(event::parse(&event.payload)?, context).await }).await
         }))
         .await
     })

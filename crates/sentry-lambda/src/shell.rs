@@ -2,9 +2,8 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
-use std::task::Poll;
 
+use futures_util::FutureExt as _;
 use sentry_core::error::{ErrorName, SentryError};
 use serde::Serialize;
 use serde_json::Value;
@@ -42,7 +41,7 @@ pub async fn answer<F>(invocation: &Invocation, handler: F) -> Result<Value, Fun
 where
     F: Future<Output = Result<Value, SentryError>>,
 {
-    let result = caught(handler).await.unwrap_or_else(|| {
+    let result = AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| {
         Err(SentryError::new(
             ErrorName::InternalError,
             format!(
@@ -66,17 +65,4 @@ where
         }
     }
     result.map_err(FunctionFailure::from)
-}
-
-/// Drives a future and gives `None` when it panics.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |context| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(None),
-        }
-    })
-    .await
 }

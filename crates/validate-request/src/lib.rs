@@ -15,7 +15,7 @@ const DOCUMENT: [&str; 5] = ["prompt", "inference", "tags", "tenant", "idempoten
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct ValidateRequestEvent {
     /// The caller's document, or what this function made of it before.
     request: Value,
     /// The model to use instead: the budget of the one before is spent.
@@ -28,7 +28,7 @@ struct Event {
 /// # Errors
 /// `InvalidRequest` with a path, `UnsupportedModel`, `RequestTooLarge`.
 pub async fn handle(event: Value) -> Result<Value, SentryError> {
-    let Event { mut request, fallback_model_id } = sentry_lambda::read(&event)?;
+    let ValidateRequestEvent { mut request, fallback_model_id } = sentry_lambda::read(&event)?;
     if let Some(model_id) = fallback_model_id {
         request = with_model(&request, model_id);
     }
@@ -37,13 +37,12 @@ pub async fn handle(event: Value) -> Result<Value, SentryError> {
     Ok(json!({
         "modelId": request.model_id,
         "family": model.family,
-        "vendor": model.vendor.map(|vendor| vendor.as_str()),
         "prompt": request.prompt,
         "inference": request.inference,
         "tags": request.tags,
         "tenant": request.tenant,
         "idempotencyKey": request.idempotency_key,
-        "inputBound": request.input_bound(),
+        "inputBound": request.input_bound(model.template()),
         "mayCount": model.counts_tokens(),
         "usageIds": model.cloudwatch_ids(),
     }))

@@ -10,7 +10,6 @@ async fn a_model_and_a_prompt_are_enough() {
     let request = json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}});
     let valid = validate(request).await.unwrap();
     assert_eq!(valid["family"], "anthropic.claude-sonnet-4-6");
-    assert_eq!(valid["vendor"], "anthropic");
     assert_eq!(valid["inference"], json!({}));
     assert!(valid["inputBound"].as_u64().unwrap() >= 4);
     assert!(valid["usageIds"].as_array().unwrap().contains(&json!("eu.anthropic.claude-sonnet-4-6")));
@@ -27,4 +26,44 @@ async fn nonsense_is_named_with_its_place() {
     assert_eq!(error.name, ErrorName::InvalidRequest);
     let request = json!({"modelId": "amazon.titan-embed-text-v2:0", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}});
     assert_eq!(validate(request).await.unwrap_err().name, ErrorName::UnsupportedModel);
+}
+
+/// Later states take them from here, for reports by application and cost centre.
+#[tokio::test]
+async fn tags_are_handed_on() {
+    let mut request = json!({"modelId": "amazon.nova-2-lite-v1:0", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}});
+    assert_eq!(validate(request.clone()).await.unwrap()["tags"], json!({}));
+    let tags = json!({"applicationId": "checkout", "costCenter": "cc-42", "environment": "prod"});
+    request["tags"] = tags.clone();
+    let valid = validate(request).await.unwrap();
+    assert_eq!(valid["tags"], tags);
+    // And again where a fallback model is asked instead.
+    let again = handle(json!({"request": valid, "fallbackModelId": "amazon.nova-micro-v1:0"})).await.unwrap();
+    assert_eq!((&again["tags"], &again["modelId"]), (&tags, &json!("amazon.nova-micro-v1:0")));
+}
+
+#[tokio::test]
+async fn the_bound_is_that_of_the_model() {
+    let bound = async |model_id: &str| {
+        let request =
+            json!({"modelId": model_id, "prompt": {"messages": [{"role": "user", "content": "Hi"}]}});
+        validate(request).await.unwrap()["inputBound"].as_u64().unwrap()
+    };
+    assert_eq!(bound("us.anthropic.claude-sonnet-4-6").await, 2 + 16 + 128);
+    // Its template begins with 2,407 bytes of its own; behind the other id may stand any model.
+    assert!(bound("mistral.ministral-3-8b-instruct").await > 2_407);
+    assert!(bound("ab12cd34ef56").await > 2_407);
+}
+
+/// Below and above what Step Functions carries alike.
+#[tokio::test]
+async fn a_request_of_any_size_past_the_limit_is_too_large() {
+    for bytes in [200_001, 262_144, 300_000, 6_000_000] {
+        for content in ["x".repeat(bytes), "é\n".repeat(bytes / 3)] {
+            let request = json!({"modelId": "amazon.nova-2-lite-v1:0", "prompt": {"messages": [{"role": "user", "content": content}]}});
+            let error = validate(request).await.unwrap_err();
+            assert_eq!(error.name, ErrorName::RequestTooLarge, "{bytes}");
+            assert_eq!(error.details["limit"], 200_000);
+        }
+    }
 }

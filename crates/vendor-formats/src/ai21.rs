@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::answer::{Answer, Draft, StopReason};
+use crate::answer::{Draft, NormalizedAnswer, StopReason};
 use crate::chat_completions as chat;
 use crate::error::FormatError;
 use crate::prompt::{Guard, Labels};
@@ -60,7 +60,7 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     if !read::object(body)?.contains_key("completions") {
         return chat::read_answer(body, "ai21.");
     }

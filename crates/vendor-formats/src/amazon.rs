@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, Draft, StopReason, Usage};
+use crate::answer::{Draft, NormalizedAnswer, StopReason, Usage};
 use crate::error::FormatError;
 use crate::prompt::{Guard, Labels};
 use crate::read;
@@ -33,7 +33,7 @@ pub fn traits(family: &str) -> Traits {
             ..Traits::CHAT
         };
     }
-    Traits { prefill: true, top_k: true, ..Traits::CHAT }
+    Traits { prefill: true, top_k: Some(0), ..Traits::CHAT }
 }
 
 /// Writes the body of a request.
@@ -75,11 +75,11 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     if read::object(body)?.contains_key("results") { read_titan(body) } else { read_nova(body) }
 }
 
-fn read_nova(body: &Value) -> Result<Answer, FormatError> {
+fn read_nova(body: &Value) -> Result<NormalizedAnswer, FormatError> {
     let path = "output.message.content";
     let text = match body.pointer("/output/message/content") {
         None | Some(Value::Null) => None,
@@ -132,7 +132,7 @@ fn reasoning_of(body: &Value) -> Option<String> {
     (!pieces.is_empty()).then(|| pieces.concat())
 }
 
-fn read_titan(body: &Value) -> Result<Answer, FormatError> {
+fn read_titan(body: &Value) -> Result<NormalizedAnswer, FormatError> {
     let result = read::first(body, "results")?;
     let word = read::word(result, &["completionReason"]);
     Draft {

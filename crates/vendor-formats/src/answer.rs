@@ -26,20 +26,6 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    /// The word in answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EndTurn => "end_turn",
-            Self::MaxTokens => "max_tokens",
-            Self::StopSequence => "stop_sequence",
-            Self::ToolUse => "tool_use",
-            Self::ContentFiltered => "content_filtered",
-            Self::Refusal => "refusal",
-            Self::Other => "other",
-        }
-    }
-
     /// Whether this reason explains an answer without text.
     pub(crate) const fn explains_silence(self) -> bool {
         !matches!(self, Self::EndTurn | Self::Other)
@@ -88,7 +74,7 @@ pub struct AnswerMessage {
 /// A model's answer, whoever made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct NormalizedAnswer {
     /// What the model said.
     pub message: AnswerMessage,
     /// Why it stopped.
@@ -116,7 +102,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// The answer, if silence is explained where there is no text.
-    pub(crate) fn finish(self) -> Result<Answer, FormatError> {
+    pub(crate) fn finish(self) -> Result<NormalizedAnswer, FormatError> {
         let reasoning = self.reasoning.filter(|text| !text.trim().is_empty());
         let content = match self.text {
             Some(text) => text,
@@ -128,7 +114,7 @@ impl Draft {
                 ));
             }
         };
-        Ok(Answer {
+        Ok(NormalizedAnswer {
             message: AnswerMessage { role: "assistant", content },
             stop_reason: self.stop_reason,
             vendor_stop_reason: self.vendor_stop_reason,
@@ -138,7 +124,7 @@ impl Draft {
     }
 }
 
-impl Answer {
+impl NormalizedAnswer {
     /// The answer as a document.
     #[must_use]
     pub fn document(&self) -> Value {

@@ -1,11 +1,11 @@
-//! Anthropic's Claude: the Messages format, and the text completion of Claude 1, 2 and Instant.
+//! Anthropic's Claude: the Messages format since Claude 2 and Instant, and the text completion of Claude 1.
 //!
 //! Formats: AWS's "Anthropic Claude Messages API" and "Anthropic Claude Text Completions API"
 //! pages of the Bedrock user guide.
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, Draft, StopReason};
+use crate::answer::{Draft, NormalizedAnswer, StopReason};
 use crate::error::FormatError;
 use crate::prompt::{Guard, Labels};
 use crate::read;
@@ -13,10 +13,14 @@ use crate::request::ChatRequest;
 use crate::traits::{StopRule, SystemRole, Traits};
 
 const VERSION: &str = "bedrock-2023-05-31";
-/// Beginnings of the families that take text completion.
-const COMPLETION: &[&str] = &["anthropic.claude-v", "anthropic.claude-instant-"];
-const LABELS: Labels = Labels { user: "\n\nHuman:", assistant: "\n\nAssistant:", between: "" };
-const GUARD: Guard = Guard { tokens: &["\n\nHuman:", "\n\nAssistant:"], wrapped: None };
+/// How the families begin that take only text completion.
+const COMPLETION: &str = "anthropic.claude-v1";
+/// How the families begin that take Messages since after their time.
+const EARLY: &[&str] = &["anthropic.claude-v", "anthropic.claude-instant-"];
+/// Before a turn of the user's in text completion. Where the model stops at it, it has ended its turn.
+const HUMAN: &str = "\n\nHuman:";
+const LABELS: Labels = Labels { user: HUMAN, assistant: "\n\nAssistant:", between: "" };
+const GUARD: Guard = Guard { tokens: &[HUMAN, "\n\nAssistant:"], wrapped: None };
 
 /// Whether a family is Anthropic's.
 #[must_use]
@@ -32,7 +36,7 @@ pub fn traits(family: &str) -> Traits {
             system: SystemRole::Own,
             prefill: true,
             prefill_ends_blank: false,
-            top_k: true,
+            top_k: Some(0),
             stop: StopRule::VisibleUpTo(16),
             ..Traits::CHAT
         };
@@ -42,12 +46,13 @@ pub fn traits(family: &str) -> Traits {
     let opus = family.contains("opus");
     let sampling = !(version >= (5, 0) || opus && version >= (4, 7));
     Traits {
+        assistant_first: !EARLY.iter().any(|early| family.starts_with(early)),
         prefill: version < (4, 6),
         prefill_ends_blank: false,
         temperature: sampling.then_some(1.0),
         top_p: sampling,
         temperature_with_top_p: version < (4, 5) && !(opus && version >= (4, 1)),
-        top_k: sampling,
+        top_k: sampling.then_some(0),
         stop: StopRule::VisibleUpTo(16),
         ..Traits::CHAT
     }
@@ -88,11 +93,17 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     let object = read::object(body)?;
     let word = read::word(body, &["stop_reason"]);
     let stop_reason = stop_reason(word.as_deref());
     if object.contains_key("completion") {
+        let at_turn = body.get("stop").and_then(Value::as_str) == Some(HUMAN);
+        let stop_reason = if stop_reason == StopReason::StopSequence && at_turn {
+            StopReason::EndTurn
+        } else {
+            stop_reason
+        };
         return Draft {
             text: read::text(body.get("completion"), "completion")?,
             text_path: "completion",
@@ -163,7 +174,7 @@ fn stop_reason(word: Option<&str>) -> StopReason {
 }
 
 fn is_completion(family: &str) -> bool {
-    COMPLETION.iter().any(|prefix| family.starts_with(prefix))
+    family.starts_with(COMPLETION)
 }
 
 /// The version in a family's name: `claude-3-5-sonnet-…` is 3.5, `claude-opus-4-20250514-…` is

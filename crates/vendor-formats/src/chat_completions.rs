@@ -6,7 +6,7 @@
 use sentry_core::request::Conversation;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, Draft, StopReason, Usage};
+use crate::answer::{Draft, NormalizedAnswer, StopReason, Usage};
 use crate::error::FormatError;
 use crate::read;
 use crate::reasoning;
@@ -52,7 +52,7 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it is not chat completions.
-pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     read_answer(body, &reasoning::family_of(model_id))
 }
 
@@ -75,7 +75,7 @@ fn messages(talk: &Conversation) -> Vec<Value> {
 }
 
 /// Reads an answer; `family` decides which tags hold reasoning.
-pub(crate) fn read_answer(body: &Value, family: &str) -> Result<Answer, FormatError> {
+pub(crate) fn read_answer(body: &Value, family: &str) -> Result<NormalizedAnswer, FormatError> {
     let choice = read::first(body, "choices")?;
     if !choice.is_object() {
         return Err(FormatError::unreadable("choices[0]", "is not an object"));
@@ -94,7 +94,7 @@ pub(crate) fn read_answer(body: &Value, family: &str) -> Result<Answer, FormatEr
         };
     let text = match text {
         Some(text) => {
-            let (text, tagged) = reasoning::split_for(family, text);
+            let (text, tagged) = reasoning::split_for(family, text, reason);
             thought = reasoning::joined(thought, tagged);
             Some(text)
         }
@@ -140,7 +140,7 @@ pub(crate) fn usage(value: Option<&Value>) -> Option<Usage> {
     let whole = read::usage(value, &["prompt_tokens"], &["completion_tokens"], &[], &[])?;
     let cached = value
         .and_then(|usage| usage.pointer("/prompt_tokens_details/cached_tokens"))
-        .and_then(Value::as_u64)
+        .and_then(read::whole)
         .unwrap_or(0)
         .min(whole.input_tokens);
     Some(Usage::new(whole.input_tokens - cached, whole.output_tokens, cached, 0))

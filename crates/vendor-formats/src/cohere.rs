@@ -6,7 +6,7 @@
 use sentry_core::request::Role;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, Draft, StopReason};
+use crate::answer::{Draft, NormalizedAnswer, StopReason};
 use crate::error::FormatError;
 use crate::prompt::{Guard, Labels};
 use crate::read;
@@ -26,13 +26,13 @@ pub fn owns(family: &str) -> bool {
 #[must_use]
 pub fn traits(family: &str) -> Traits {
     if is_r(family) {
-        return Traits { top_k: true, ..Traits::CHAT };
+        return Traits { assistant_first: true, top_k: Some(0), ..Traits::CHAT };
     }
     Traits {
         system: SystemRole::FirstUserTurn,
         prefill: true,
         temperature: Some(2.0),
-        top_k: true,
+        top_k: Some(0),
         ..Traits::CHAT
     }
 }
@@ -75,7 +75,7 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     let (from, path) = if read::object(body)?.contains_key("generations") {
         (read::first(body, "generations")?, "generations[0].text")
     } else {

@@ -9,7 +9,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::FORMATTERS;
-use crate::answer::{Answer, Draft, StopReason};
+use crate::answer::{Draft, NormalizedAnswer, StopReason};
 use crate::error::FormatError;
 use crate::read;
 use crate::reasoning;
@@ -58,7 +58,8 @@ pub fn traits(family: &str) -> Traits {
     // Converse itself takes no more, whatever the model does.
     traits.temperature = traits.temperature.map(|most| most.min(1.0));
     traits.prefill = traits.prefill && is(PREFILL);
-    traits.top_k = traits.top_k && top_k(family).is_some();
+    traits.assistant_first = false;
+    traits.top_k = traits.top_k.filter(|_| top_k(family).is_some());
     if is(NO_STOP) {
         traits.stop = StopRule::Never;
     }
@@ -113,7 +114,7 @@ fn top_k(family: &str) -> Option<TopK> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it is not Converse's.
-pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     read::object(body)?;
     let word = read::word(body, &["StopReason"]);
     let stop_reason = stop_reason(word.as_deref());
@@ -127,7 +128,7 @@ pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
     // Some models leave their reasoning in the text, and Converse does not take it out.
     let (text, leaked) = match text {
         Some(text) => {
-            let (text, leaked) = reasoning::split_for(&reasoning::family_of(model_id), text);
+            let (text, leaked) = reasoning::split_for(&reasoning::family_of(model_id), text, stop_reason);
             (Some(text), leaked)
         }
         None => (None, None),
@@ -149,8 +150,8 @@ pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
     .finish()
 }
 
-/// Text of all text blocks, and of all reasoning blocks; blocks of other kinds hold no text for
-/// the caller.
+/// Text of all text blocks, also of those with citations, and of all reasoning blocks; blocks of
+/// other kinds hold no text for the caller.
 fn read_blocks(blocks: &[Value]) -> Result<(Option<String>, Option<String>), FormatError> {
     let mut text = String::new();
     let mut thought: Option<String> = None;
@@ -161,15 +162,12 @@ fn read_blocks(blocks: &[Value]) -> Result<(Option<String>, Option<String>), For
                 "is not an object",
             ));
         }
-        match block.get("Text") {
-            None | Some(Value::Null) => {}
-            Some(Value::String(piece)) => text.push_str(piece),
-            Some(_) => {
-                return Err(FormatError::unreadable(
-                    format!("Output.Message.Content[{index}].Text"),
-                    "is not a text",
-                ));
-            }
+        let path = format!("Output.Message.Content[{index}].Text");
+        text.push_str(&read::text(block.get("Text"), &path)?.unwrap_or_default());
+        let cited = block.pointer("/CitationsContent/Content").and_then(Value::as_array);
+        for (part, piece) in cited.into_iter().flatten().enumerate() {
+            let path = format!("Output.Message.Content[{index}].CitationsContent.Content[{part}].Text");
+            text.push_str(&read::text(piece.get("Text"), &path)?.unwrap_or_default());
         }
         if let Some(piece) = block.pointer("/ReasoningContent/ReasoningText/Text").and_then(Value::as_str) {
             thought.get_or_insert_default().push_str(piece);

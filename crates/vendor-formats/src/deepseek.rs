@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use sentry_core::request::{Conversation, Role};
 
-use crate::answer::{Answer, Draft, StopReason};
+use crate::answer::{Draft, NormalizedAnswer, StopReason};
 use crate::chat_completions as chat;
 use crate::error::FormatError;
 use crate::prompt::Guard;
@@ -65,7 +65,7 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     let choice = read::first(body, "choices")?;
     if choice.get("message").is_some_and(|message| !message.is_null()) {
         return chat::read_answer(body, "deepseek.");
@@ -75,7 +75,7 @@ pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
     let text = read::text(choice.get("text"), "choices[0].text")?;
     let (text, thought) = match text {
         Some(text) if is_r1(&reasoning::family_of(model_id)) => split(text, stop_reason),
-        Some(text) => reasoning::split_think(text),
+        Some(text) => reasoning::split_think(text, stop_reason),
         None => (String::new(), None),
     };
     let missing = choice.get("text").is_none_or(Value::is_null);

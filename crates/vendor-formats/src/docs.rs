@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use sentry_core::model::{Calling, Families, NOT_CHAT, ROUTES, Route};
+use sentry_core::model::{Families, InvocationMode, NOT_CHAT, ROUTES, Route, TEMPLATES, UNKNOWN_TEMPLATE};
+use sentry_core::request::REQUEST_ALLOWANCE;
 
-use crate::{StopRule, SystemRole, Traits, converse, formatter};
+use crate::tests::formatter;
+use crate::{StopRule, SystemRole, Traits, converse};
 
 const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model and crates/vendor-formats. Do not edit; regenerate with
      UPDATE_DOCS=1 cargo test -p vendor-formats docs -->
@@ -14,7 +16,7 @@ const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model and crates/
 Every chat model of Bedrock can be asked. The vendor is found by the model id, in any of its forms: bare
 (`amazon.nova-2-lite-v1:0`), with a context length (`…:0:200k`), with a geographic prefix (`us.`, `eu.`, `apac.`, `global.`,
 `us-gov.`, `jp.`, `au.`, `ca.`, `in.`), as an ARN of a foundation model or an inference profile. All names of one model share
-one budget. Application inference profiles, provisioned, custom and imported models need a limit item with `aliasOf`, since
+one budget. An unknown prefix before a known vendor is refused. Application inference profiles, provisioned, custom and imported models need a limit item with `aliasOf`, since
 their id does not say which model is behind it; without one they are refused. They are called as that model is.
 
 Where the ids of two rows overlap, the upper row counts. *Module* is the one of `vendor-formats` that knows the vendor's own format,
@@ -37,15 +39,26 @@ What a model takes, in the second table, is meant for the way in which it is cal
 const TAKES: &str = "
 ## What each takes
 
-`system`: *own* where the model has a place for it, *first user turn* where it is put at the head of that. *Begun answer* is an
-assistant message at the end that the model continues. What a model does not take is refused with the name of the field; nothing
+`system`: *own* where the model has a place for it, *first user turn* where it is put at the head of that. *Assistant first*: whether
+the conversation may begin with what the assistant said. *Begun answer* is an assistant message at the end that the model continues. What a model does not take is refused with the name of the field; nothing
 is dropped in silence, and no parameter is sent that the request does not have, except the output limit (1,024 by default).
 
 Models that take one text instead of messages refuse a message that contains a border of their prompt template (for example
 `<|eot_id|>` for Llama 3, `[INST]` for Mistral 7B), since it could forge a turn.
 
-| example | called | system | begun answer | temperature | topP | topK | stopSequences | maxTokens up to |
-|---|---|---|---|---|---|---|---|---|
+| example | called | system | assistant first | begun answer | temperature | topP | topK | stopSequences | maxTokens up to |
+|---|---|---|---|---|---|---|---|---|---|
+";
+
+const TEMPLATE: &str = "
+## What the input bound allows for the prompt template
+
+A model's prompt template adds to the messages, and what it adds is billed as input. The upper bound of the input is the UTF-8 length
+of the messages (the longest of the text and its four normal forms), what the template adds to each message, and what it adds to the
+request. With a system message in the request the last column does not apply.
+
+| ids begin with | tokens for each message | for each request | and without a system message | what is known |
+|---|---|---|---|---|
 ";
 
 const REFUSED: &str = "
@@ -80,12 +93,25 @@ fn page() -> String {
     page.push_str(TAKES);
     for route in ROUTES {
         for example in route.examples {
-            let traits = match (route.calling, route.format.and_then(formatter)) {
-                (Calling::Native, Some(own)) => (own.traits)(example),
+            let traits = match (route.calling, route.format.map(formatter)) {
+                (InvocationMode::Native, Some(own)) => (own.traits)(example),
                 _ => converse::traits(example),
             };
             let _ = writeln!(page, "| `{example}` | {} | {} |", called(route.calling), takes(&traits));
         }
+    }
+    page.push_str(TEMPLATE);
+    for row in TEMPLATES.iter().chain([&UNKNOWN_TEMPLATE]) {
+        let ids: Vec<String> = row.prefixes.iter().map(|prefix| format!("`{prefix}`")).collect();
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} |",
+            if ids.is_empty() { "every other id".to_owned() } else { ids.join(" ") },
+            row.per_message,
+            REQUEST_ALLOWANCE + row.always,
+            row.without_system,
+            row.source,
+        );
     }
     page.push_str(REFUSED);
     for row in NOT_CHAT {
@@ -100,10 +126,10 @@ fn page() -> String {
     page
 }
 
-fn called(calling: Calling) -> &'static str {
+fn called(calling: InvocationMode) -> &'static str {
     match calling {
-        Calling::Native => "InvokeModel",
-        Calling::Converse => "Converse",
+        InvocationMode::Native => "InvokeModel",
+        InvocationMode::Converse => "Converse",
     }
 }
 
@@ -125,11 +151,12 @@ fn takes(traits: &Traits) -> String {
         StopRule::TitanWords => "only `\\|` and `User:`".to_owned(),
     };
     format!(
-        "{system}{} | {} | {} | {top_p} | {} | {stop} | {}",
+        "{system}{} | {} | {} | {} | {top_p} | {} | {stop} | {}",
         if traits.several_turns { "" } else { "; one user message" },
+        yes(traits.assistant_first),
         yes(traits.prefill),
         traits.temperature.map_or("no".to_owned(), |most| format!("0 to {most}")),
-        yes(traits.top_k),
+        traits.top_k.map_or("no".to_owned(), |least| format!("from {least}")),
         traits.max_tokens.map_or("–".to_owned(), |most| most.to_string()),
     )
 }

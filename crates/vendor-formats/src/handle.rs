@@ -4,6 +4,7 @@ use sentry_core::request::{Inference, Prompt};
 use serde_json::{Value, json};
 
 use crate::Formatter;
+use crate::answer::StopReason;
 use crate::error::FormatError;
 use crate::request::ChatRequest;
 
@@ -31,7 +32,12 @@ pub fn handle(formatter: &Formatter, event: &Value) -> Result<Value, FormatError
         }
         "normalize" => {
             let body = event.get("body").ok_or_else(|| FormatError::unreadable("body", "is missing"))?;
-            Ok((formatter.normalize)(family.unwrap_or(model_id), body)?.document())
+            let mut answer = (formatter.normalize)(family.unwrap_or(model_id), body)?;
+            // Bedrock adds this to the body of every vendor, whose own stop reason does not change.
+            if body.get("amazon-bedrock-guardrailAction").and_then(Value::as_str) == Some("INTERVENED") {
+                answer.stop_reason = StopReason::ContentFiltered;
+            }
+            Ok(answer.document())
         }
         _ => Err(FormatError::invalid("operation", "`operation` must be \"format\" or \"normalize\".")),
     }

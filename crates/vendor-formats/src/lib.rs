@@ -35,7 +35,7 @@ pub mod writer;
 
 use serde_json::Value;
 
-pub use answer::{Answer, AnswerMessage, StopReason, Usage};
+pub use answer::{AnswerMessage, NormalizedAnswer, StopReason, Usage};
 pub use error::FormatError;
 pub use handle::handle;
 pub use request::ChatRequest;
@@ -53,7 +53,7 @@ pub struct Formatter {
     /// Writes the body of a request.
     pub format: fn(request: &ChatRequest) -> Result<Value, FormatError>,
     /// Reads the body of an answer; the model id is the one that was called, or its family.
-    pub normalize: fn(model_id: &str, body: &Value) -> Result<Answer, FormatError>,
+    pub normalize: fn(model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError>,
 }
 
 macro_rules! formatters {
@@ -87,10 +87,4 @@ formatters! {
     "writer" => WRITER, writer;
     "chat-completions" => CHAT_COMPLETIONS, chat_completions;
     "converse" => CONVERSE, converse;
-}
-
-/// The formatter of this name.
-#[must_use]
-pub fn formatter(name: &str) -> Option<&'static Formatter> {
-    FORMATTERS.iter().find(|formatter| formatter.name == name)
 }

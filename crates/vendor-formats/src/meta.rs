@@ -6,7 +6,7 @@
 use sentry_core::request::{Conversation, Role};
 use serde_json::{Map, Value};
 
-use crate::answer::{Answer, Draft, StopReason};
+use crate::answer::{Draft, NormalizedAnswer, StopReason};
 use crate::error::FormatError;
 use crate::prompt::Guard;
 use crate::read;
@@ -39,8 +39,14 @@ pub fn owns(family: &str) -> bool {
 
 /// What a family takes.
 #[must_use]
-pub fn traits(_family: &str) -> Traits {
-    Traits { prefill: true, stop: StopRule::Never, ..Traits::CHAT }
+pub fn traits(family: &str) -> Traits {
+    Traits {
+        // Llama 2's prompt pairs each answer with the question before it.
+        assistant_first: !family.starts_with("meta.llama2"),
+        prefill: true,
+        stop: StopRule::Never,
+        ..Traits::CHAT
+    }
 }
 
 /// Writes the body of a request.
@@ -113,7 +119,7 @@ fn llama_2(talk: &Conversation) -> String {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it is not Llama's.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     read::object(body)?;
     let word = read::word(body, &["stop_reason"]);
     Draft {

@@ -7,7 +7,7 @@ use sentry_core::model::{Route, UsageSource};
 use sentry_core::request::{Conversation, Role};
 use serde_json::{Map, Value};
 
-use crate::answer::{Answer, Draft};
+use crate::answer::{Draft, NormalizedAnswer};
 use crate::chat_completions as chat;
 use crate::error::FormatError;
 use crate::meta::INSTRUCT_GUARD;
@@ -28,7 +28,7 @@ pub fn traits(family: &str) -> Traits {
         return Traits {
             system: SystemRole::FirstUserTurn,
             prefill: true,
-            top_k: true,
+            top_k: Some(1),
             stop: StopRule::UpTo(10),
             ..Traits::CHAT
         };
@@ -76,7 +76,7 @@ fn prompt(talk: &Conversation) -> String {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     if !read::object(body)?.contains_key("outputs") {
         return chat::read_answer(body, "mistral.");
     }

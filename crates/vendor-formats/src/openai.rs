@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::answer::NormalizedAnswer;
 use crate::chat_completions as chat;
 use crate::error::FormatError;
 use crate::reasoning;
@@ -26,6 +26,7 @@ pub fn traits(family: &str) -> Traits {
     Traits {
         temperature: sampling.then_some(2.0),
         top_p: sampling,
+        assistant_first: true,
         stop: if version < (5, 6) { StopRule::UpTo(4) } else { StopRule::Never },
         ..chat::TRAITS
     }
@@ -45,7 +46,7 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it is not chat completions.
-pub fn normalize(model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     chat::read_answer(body, &reasoning::family_of(model_id))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::answer::NormalizedAnswer;
 use crate::chat_completions as chat;
 use crate::error::FormatError;
 use crate::request::ChatRequest;
@@ -17,7 +17,7 @@ pub fn owns(family: &str) -> bool {
 /// What a family takes.
 #[must_use]
 pub fn traits(_family: &str) -> Traits {
-    chat::TRAITS
+    Traits { assistant_first: true, ..chat::TRAITS }
 }
 
 /// Writes the body of a request.
@@ -34,6 +34,6 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it is not chat completions.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     chat::read_answer(body, "qwen.")
 }

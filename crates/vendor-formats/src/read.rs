@@ -40,7 +40,19 @@ pub(crate) fn word(value: &Value, fields: &[&str]) -> Option<String> {
 
 /// A count; anything but a whole number from 0 counts as none.
 pub(crate) fn count(value: &Value, fields: &[&str]) -> Option<u64> {
-    fields.iter().find_map(|field| value.get(field)?.as_u64())
+    fields.iter().find_map(|field| whole(value.get(field)?))
+}
+
+/// A whole number from 0, also where it is written with a decimal point, as in `12.0`.
+pub(crate) fn whole(value: &Value) -> Option<u64> {
+    /// The largest number below which a float still holds every whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    value.as_u64().or_else(|| {
+        let number =
+            value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT).contains(number))?;
+        // By way of its text, since a cast would also take what does not fit.
+        format!("{:.0}", number.abs()).parse().ok()
+    })
 }
 
 /// Usage where input and output are both known. A malformed count is no usage: the request is
@@ -65,7 +77,7 @@ pub(crate) fn usage(
 fn optional_count(value: &Value, fields: &[&str]) -> Option<u64> {
     let mut present =
         fields.iter().filter_map(|field| value.get(field)).filter(|field| !field.is_null()).peekable();
-    if present.peek().is_none() { Some(0) } else { present.find_map(Value::as_u64) }
+    if present.peek().is_none() { Some(0) } else { present.find_map(whole) }
 }
 
 /// Sets a field where there is a value.

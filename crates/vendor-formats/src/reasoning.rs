@@ -1,23 +1,22 @@
 //! Reasoning that stands in the text, between tags, before what the model says.
 
+use crate::answer::StopReason;
+
 /// Splits a text that begins with reasoning between these tags. An open tag without its end
-/// means that the model was cut off while it thought.
-pub(crate) fn split_tagged(text: String, open: &str, close: &str) -> (String, Option<String>) {
+/// means that the model was cut off while it thought, if the output limit came; a model that
+/// ended by itself forgot the tag, and its text stays whole.
+fn split_tagged(text: String, open: &str, close: &str, stop: StopReason) -> (String, Option<String>) {
     let Some(rest) = text.trim_start().strip_prefix(open) else { return (text, None) };
     match rest.split_once(close) {
         Some((thought, said)) => (said.trim_start().to_owned(), Some(thought.trim().to_owned())),
-        None => (String::new(), Some(rest.trim().to_owned())),
+        None if stop == StopReason::MaxTokens => (String::new(), Some(rest.trim().to_owned())),
+        None => (text, None),
     }
 }
 
 /// `<think>` of Kimi, Qwen, DeepSeek, MiniMax and GLM.
-pub(crate) fn split_think(text: String) -> (String, Option<String>) {
-    split_tagged(text, "<think>", "</think>")
-}
-
-/// `<reasoning>` of gpt-oss.
-pub(crate) fn split_reasoning(text: String) -> (String, Option<String>) {
-    split_tagged(text, "<reasoning>", "</reasoning>")
+pub(crate) fn split_think(text: String, stop: StopReason) -> (String, Option<String>) {
+    split_tagged(text, "<think>", "</think>", stop)
 }
 
 /// Joins two pieces of reasoning.
@@ -29,12 +28,12 @@ pub(crate) fn joined(first: Option<String>, second: Option<String>) -> Option<St
 }
 
 /// Takes the reasoning out of the text in the way of a family.
-pub(crate) fn split_for(family: &str, text: String) -> (String, Option<String>) {
+pub(crate) fn split_for(family: &str, text: String, stop: StopReason) -> (String, Option<String>) {
     const THINK: &[&str] = &["moonshot.", "moonshotai.", "qwen.", "deepseek.", "minimax.", "zai.", "nvidia."];
     if family.starts_with("openai.gpt-oss") {
-        split_reasoning(text)
+        split_tagged(text, "<reasoning>", "</reasoning>", stop)
     } else if THINK.iter().any(|prefix| family.starts_with(prefix)) {
-        split_think(text)
+        split_think(text, stop)
     } else {
         (text, None)
     }

@@ -6,7 +6,7 @@ mod refusals;
 
 use serde_json::{Value, json};
 
-use crate::{FORMATTERS, FormatError, Formatter, formatter, handle};
+use crate::{FORMATTERS, FormatError, Formatter, handle};
 use sentry_core::model::Route;
 
 /// A document with its keys in order: whether `serde_json` keeps the order of insertion depends
@@ -25,6 +25,7 @@ pub(crate) fn sorted(value: Value) -> Value {
 
 /// One family for each format that there is, and for each way of taking parameters.
 pub(crate) const FAMILIES: &[&str] = &[
+    "anthropic.claude-v1",
     "anthropic.claude-v2:1",
     "anthropic.claude-sonnet-4-20250514-v1:0",
     "anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -52,13 +53,18 @@ pub(crate) const FAMILIES: &[&str] = &[
     "xai.grok-4.7",
 ];
 
+/// The formatter of this name.
+pub(crate) fn formatter(name: &str) -> &'static Formatter {
+    FORMATTERS.iter().find(|formatter| formatter.name == name).unwrap()
+}
+
 /// The vendor's own formatter of a family.
 pub(crate) fn own(family: &str) -> &'static Formatter {
-    formatter(Route::of(family).format.unwrap()).unwrap()
+    formatter(Route::of(family).format.unwrap())
 }
 
 pub(crate) fn converse() -> &'static Formatter {
-    formatter("converse").unwrap()
+    formatter("converse")
 }
 
 pub(crate) fn format(
@@ -93,7 +99,7 @@ fn every_family_is_owned_by_exactly_one_vendor_module() {
     }
     for route in sentry_core::model::ROUTES {
         for example in route.examples {
-            let format = formatter(route.format.unwrap()).unwrap();
+            let format = formatter(route.format.unwrap());
             assert!((format.owns)(example), "{example}");
         }
     }

@@ -1,6 +1,6 @@
 //! What a model takes, and the refusal of what it does not take.
 
-use sentry_core::request::{Conversation, Inference};
+use sentry_core::request::{Conversation, Inference, Role};
 
 use crate::error::FormatError;
 
@@ -33,6 +33,8 @@ pub struct Traits {
     pub system: SystemRole,
     /// Whether it takes more than one user turn.
     pub several_turns: bool,
+    /// Whether the conversation may begin with what the assistant said.
+    pub assistant_first: bool,
     /// Whether it continues an assistant turn at the end.
     pub prefill: bool,
     /// Whether such a turn may end in white space.
@@ -43,8 +45,8 @@ pub struct Traits {
     pub top_p: bool,
     /// Whether it takes `temperature` and `topP` together.
     pub temperature_with_top_p: bool,
-    /// Whether it takes `topK`.
-    pub top_k: bool,
+    /// The least `topK`; `None` where it takes none. For those that take 0 it means no limit.
+    pub top_k: Option<u64>,
     /// Which stop sequences it takes.
     pub stop: StopRule,
     /// The most output that it can be asked for, where that is known.
@@ -56,12 +58,13 @@ impl Traits {
     pub const CHAT: Traits = Traits {
         system: SystemRole::Own,
         several_turns: true,
+        assistant_first: false,
         prefill: false,
         prefill_ends_blank: true,
         temperature: Some(1.0),
         top_p: true,
         temperature_with_top_p: true,
-        top_k: false,
+        top_k: None,
         stop: StopRule::UpTo(16),
         max_tokens: None,
     };
@@ -96,8 +99,15 @@ impl Traits {
                 format!("{family} takes `temperature` or `topP`, not both; leave one out."),
             );
         }
-        if inference.top_k.is_some() && !self.top_k {
-            return refuse("topK", format!("{family} takes no `topK`; leave it out."));
+        match (inference.top_k, self.top_k) {
+            (Some(_), None) => return refuse("topK", format!("{family} takes no `topK`; leave it out.")),
+            (Some(given), Some(least)) if given < least => {
+                return refuse(
+                    "topK",
+                    format!("{family} takes a `topK` of at least {least}; raise it or leave it out."),
+                );
+            }
+            _ => {}
         }
         if let (Some(given), Some(most)) = (inference.max_tokens, self.max_tokens)
             && given > most
@@ -147,6 +157,13 @@ impl Traits {
     }
 
     fn check_turns(&self, family: &str, conversation: &Conversation) -> Result<(), FormatError> {
+        if let Some(first) = conversation.turns.first().filter(|turn| turn.role == Role::Assistant)
+            && !self.assistant_first
+        {
+            let message =
+                format!("{family} needs a message of role \"user\" before the first of role \"assistant\".");
+            return Err(FormatError::invalid(format!("prompt.messages[{}].role", first.index), message));
+        }
         if let Some(prefill) = conversation.prefill() {
             let path = |field: &str| format!("prompt.messages[{}].{field}", prefill.index);
             if !self.prefill {

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
+use crate::answer::NormalizedAnswer;
 use crate::chat_completions as chat;
 use crate::error::FormatError;
 use crate::read;
@@ -47,6 +47,6 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
 ///
 /// # Errors
 /// `UnreadableModelResponse` where it has neither of the two forms.
-pub fn normalize(_model_id: &str, body: &Value) -> Result<Answer, FormatError> {
+pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, FormatError> {
     chat::read_answer(body, "writer.")
 }

@@ -32,9 +32,11 @@ pub(super) fn parse(arn: &str) -> Result<ModelId, ModelError> {
     let Some((kind, name)) = resource.split_once('/') else { return Err(unknown()) };
     match kind {
         "foundation-model" | "inference-profile" => {
-            // A foundation model is named without a geographic prefix and a profile with one.
+            // A foundation model is named without a geographic prefix and a profile with one. A
+            // profile whose prefix is not known gets the sentence that says so.
             let has_geo = names::without_geo(name) != name;
-            if has_geo != (kind == "inference-profile") {
+            let prefixed = has_geo || names::unknown_geo(name).is_some();
+            if prefixed != (kind == "inference-profile") {
                 return Err(unknown());
             }
             ModelId::named(arn, name)

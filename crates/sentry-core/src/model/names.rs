@@ -1,5 +1,7 @@
 //! Bare ids: `[geo.]vendor.model[:version][:context]`.
 
+use super::{Vendor, not_chat};
+
 /// Prefixes of geographic inference profiles.
 pub const GEOS: &[&str] = &["us", "eu", "apac", "global", "us-gov", "jp", "au", "ca", "in"];
 
@@ -47,8 +49,30 @@ pub(super) fn without_geo(name: &str) -> &str {
     }
 }
 
+/// The part before a known vendor that is no known geographic prefix: `sa` of
+/// `sa.anthropic.claude-sonnet-5`. Such an id is another name of a model that is known, so it must
+/// not become a family with a budget of its own. A known vendor's models may have dots in their
+/// names, and the first part of an id whose vendor is not known is taken for the vendor.
+pub(super) fn unknown_geo(name: &str) -> Option<&str> {
+    let mut parts = name.splitn(3, '.');
+    let (first, second, _model) = (parts.next()?, parts.next()?, parts.next()?);
+    (!GEOS.contains(&first) && !is_vendor(first) && is_vendor(second)).then_some(first)
+}
+
+/// Whether models of this vendor are known, those that do not chat included.
+fn is_vendor(part: &str) -> bool {
+    Vendor::of_family(part) != Vendor::Other || not_chat::vendors().any(|vendor| vendor == part)
+}
+
 /// The family of a bare or geographic id.
 pub(super) fn family(name: &str) -> Result<&str, String> {
+    if let Some(geo) = unknown_geo(name) {
+        return Err(format!(
+            "The geographic prefix {geo:?} is not known, so the sentry cannot tell whose budget the model counts in. Known are {}; \
+             use one of them, or the id without a prefix.",
+            GEOS.join(", ")
+        ));
+    }
     let bare = without_geo(name);
     let shape = "Model ids look like \"vendor.model\", for example \"amazon.nova-2-lite-v1:0\"; copy the id from Bedrock's list of models.";
     let Some((vendor, model)) = bare.split_once('.') else {

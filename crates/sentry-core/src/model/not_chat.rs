@@ -77,6 +77,14 @@ impl Families {
     }
 }
 
+/// Vendors none of whose models chats.
+pub(super) fn vendors() -> impl Iterator<Item = &'static str> {
+    NOT_CHAT.iter().filter_map(|row| match row.families {
+        Beginning(prefix) => prefix.strip_suffix('.'),
+        _ => None,
+    })
+}
+
 /// The rule that refuses this family, if any.
 pub(super) fn find(family: &str) -> Option<&'static NotChat> {
     NOT_CHAT.iter().find(|row| row.families.include(family))

@@ -7,22 +7,11 @@ use super::Vendor;
 /// A way of calling a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Calling {
+pub enum InvocationMode {
     /// `bedrock:invokeModel` with the vendor's own body.
     Native,
     /// `bedrockruntime:converse`.
     Converse,
-}
-
-impl Calling {
-    /// The name in documents.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Calling::Native => "native",
-            Calling::Converse => "converse",
-        }
-    }
 }
 
 /// Where the vendor's own answer says how many tokens were used.
@@ -67,21 +56,22 @@ pub struct Route {
     /// The name of the vendor's own format, a module of `vendor-formats`; `None` where there is none.
     pub format: Option<&'static str>,
     /// How they are called, unless a limit item's `calling` forces the way.
-    pub calling: Calling,
+    pub calling: InvocationMode,
     /// Where their own format has the usage.
     pub usage: UsageSource,
     /// Why they are called so.
     pub reason: &'static str,
 }
 
-use Calling::{Converse, Native};
+use InvocationMode::{Converse, Native};
 use UsageSource::{Body, BodySometimes, HeadersOnly};
 
 const HAS_USAGE: &str = "The vendor's own body carries the usage, cached tokens included.";
 const NO_CACHE: &str = "The vendor's own body carries the usage.";
 const HEADERS: &str = "The vendor's own body carries no usage, and a budget needs it.";
 const UNPROVEN: &str = "Converse is recorded for it and the vendor's own body on Bedrock is not.";
-const LEGACY_MISTRAL: &[&str] = &[
+/// Models of the time before Mistral's chat format.
+pub(super) const LEGACY_MISTRAL: &[&str] = &[
     "mistral.mistral-7b-",
     "mistral.mixtral-",
     "mistral.mistral-small-2402-",
@@ -95,7 +85,7 @@ const fn route(
     title: &'static str,
     examples: &'static [&'static str],
     format: Option<&'static str>,
-    calling: Calling,
+    calling: InvocationMode,
     usage: UsageSource,
     reason: &'static str,
 ) -> Route {
@@ -106,9 +96,9 @@ const fn route(
 pub const ROUTES: &[Route] = &[
     route(
         Vendor::Anthropic,
-        &["anthropic.claude-v", "anthropic.claude-instant-"],
-        "Claude 1, 2 and Instant (text completion)",
-        &["anthropic.claude-v2:1"],
+        &["anthropic.claude-v1"],
+        "Claude 1 (text completion)",
+        &["anthropic.claude-v1"],
         Some("anthropic"),
         Converse,
         HeadersOnly,
@@ -117,8 +107,9 @@ pub const ROUTES: &[Route] = &[
     route(
         Vendor::Anthropic,
         &["anthropic."],
-        "Claude (Messages)",
+        "Claude 2, Instant and later (Messages)",
         &[
+            "anthropic.claude-v2:1",
             "anthropic.claude-sonnet-4-20250514-v1:0",
             "anthropic.claude-haiku-4-5-20251001-v1:0",
             "anthropic.claude-sonnet-4-6",

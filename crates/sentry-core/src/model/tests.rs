@@ -80,11 +80,63 @@ fn dots_in_a_name_are_no_prefix() {
     refused("us.eu.some-model");
 }
 
+/// As a family of its own, a model under a prefix that is not known would have another budget.
+#[test]
+fn a_prefix_that_is_not_known_is_refused_by_name() {
+    for id in [
+        "sa.anthropic.claude-sonnet-4-6",
+        "sa.anthropic.claude-haiku-4-5-20251001-v1:0:200k",
+        "africa.moonshotai.kimi-k2.5",
+        "me-central.deepseek.v3.2",
+        "sa.minimax.minimax-m2.1",
+        "oceania.stability.sd3-5-large-v1:0",
+        "arn:aws:bedrock:sa-east-1:123456789012:inference-profile/sa.amazon.nova-2-lite-v1:0",
+    ] {
+        let message = refused(id);
+        assert!(message.contains("geographic prefix") && message.contains("us, eu, apac"), "{id}: {message}");
+    }
+    assert!(refused("sa.anthropic.claude-sonnet-4-6").contains("\"sa\""));
+    // Dots in the names of known vendors and of vendors that are not known are no prefix.
+    for id in [
+        "newvendor.model-1-v1:0",
+        "newvendor.model.anthropic",
+        "newvendor.v3.2",
+        "openai.gpt-6.1-sol",
+        "qwen.anthropic.x-1",
+        "zz.qwen",
+    ] {
+        assert_eq!(family(id), id);
+    }
+    assert_eq!(family("us.newvendor.model-2.5"), "newvendor.model-2.5");
+}
+
+#[test]
+fn every_template_row_is_met_by_a_known_model() {
+    for row in TEMPLATES {
+        assert!(row.source.ends_with('.') && row.per_message >= 16);
+        for prefix in row.prefixes {
+            let met =
+                CHAT.iter().any(|(name, ..)| name.starts_with(prefix) && PromptTemplate::of(name) == row);
+            assert!(met, "{prefix} is hidden by an earlier row or begins no known model");
+        }
+        let rows = [row.always, row.without_system, row.per_message];
+        assert!(
+            rows.iter()
+                .zip([UNKNOWN_TEMPLATE.always, UNKNOWN_TEMPLATE.without_system, UNKNOWN_TEMPLATE.per_message])
+                .all(|(known, unknown)| *known <= unknown),
+            "{row:?} is more than what is assumed where nothing is known"
+        );
+    }
+    assert_eq!(*ModelId::parse("ab12cd34ef56").unwrap().template(), UNKNOWN_TEMPLATE);
+    assert_eq!(*ModelId::parse("us.newvendor.x").unwrap().template(), UNKNOWN_TEMPLATE);
+    assert_eq!(ModelId::parse("us.anthropic.claude-sonnet-5").unwrap().template().always, 0);
+}
+
 #[test]
 fn a_vendor_of_tomorrow_goes_through_converse() {
     let model = ModelId::parse("eu.newvendor.model-1-v1:0").unwrap();
     assert_eq!(model.family, "newvendor.model-1-v1:0");
-    assert_eq!((model.vendor, model.calling), (Some(Vendor::Other), Calling::Converse));
+    assert_eq!((model.vendor, model.calling), (Some(Vendor::Other), InvocationMode::Converse));
 }
 
 #[test]
@@ -104,27 +156,11 @@ fn opaque_ids_say_so_and_count_by_their_short_id() {
     ] {
         let model = ModelId::parse(&id).unwrap();
         assert_eq!((model.family.as_str(), model.vendor, model.opaque), (short, None, true), "{id}");
-        assert_eq!((model.calling, model.cloudwatch_ids()), (Calling::Converse, vec![short.to_owned()]));
+        assert_eq!(
+            (model.calling, model.cloudwatch_ids()),
+            (InvocationMode::Converse, vec![short.to_owned()])
+        );
     }
-}
-
-#[test]
-fn an_alias_gives_an_opaque_id_its_model() {
-    let profile =
-        ModelId::parse("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56")
-            .unwrap();
-    let model = ModelId::parse("us.anthropic.claude-sonnet-4-6").unwrap();
-    let named = profile.as_name_of(&model);
-    assert_eq!(
-        (named.id.as_str(), named.family.as_str()),
-        (profile.id.as_str(), "anthropic.claude-sonnet-4-6")
-    );
-    assert_eq!((named.vendor, named.calling), (Some(Vendor::Anthropic), Calling::Native));
-    let ids = named.cloudwatch_ids();
-    assert!(
-        ids.contains(&"ab12cd34ef56".to_owned())
-            && ids.contains(&"global.anthropic.claude-sonnet-4-6".to_owned())
-    );
 }
 
 #[test]

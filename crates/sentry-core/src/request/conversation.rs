@@ -5,7 +5,7 @@ use super::{Prompt, Role};
 /// Joins messages of the same role that follow each other.
 const BETWEEN: &str = "\n\n";
 
-/// A conversation in which user and assistant alternate and the user begins.
+/// A conversation in which user and assistant alternate. Mostly the user begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// All system messages, joined by a blank line.

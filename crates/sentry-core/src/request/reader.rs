@@ -16,7 +16,7 @@ pub(super) struct Node<'a> {
 
 /// The fields of an object, none of them unknown.
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
+pub(super) struct RequestFields<'a> {
     map: &'a Map<String, Value>,
     path: String,
 }
@@ -77,7 +77,7 @@ impl<'a> Node<'a> {
     }
 
     /// The value as an object with no fields but these.
-    pub(super) fn object(&self, known: &[&str]) -> Result<Fields<'a>, RequestError> {
+    pub(super) fn object(&self, known: &[&str]) -> Result<RequestFields<'a>, RequestError> {
         let Value::Object(map) = self.value else {
             return Err(self.wrong(format!(
                 "is {} where an object with {} is needed",
@@ -91,7 +91,7 @@ impl<'a> Node<'a> {
             let message = format!("`{path}` is not a known field; known here: {}.", known.join(", "));
             return Err(RequestError::invalid(path, message));
         }
-        Ok(Fields { map, path: self.path.clone() })
+        Ok(RequestFields { map, path: self.path.clone() })
     }
 
     /// The value as a list.
@@ -123,7 +123,7 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> RequestFields<'a> {
     /// A field that must be there.
     pub(super) fn required(&self, name: &str) -> Result<Node<'a>, RequestError> {
         let path = join(&self.path, name);

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::{TEMPLATES, UNKNOWN_TEMPLATE};
 
 fn simple() -> Value {
     json!({ "modelId": "amazon.nova-2-lite-v1:0", "prompt": { "messages": [{ "role": "user", "content": "Why is the sky blue?" }] } })
@@ -105,8 +106,15 @@ fn malformed_documents_name_the_field() {
         ),
         (with("/prompt/messages/-", message("system", "late")), "prompt.messages[1].role"),
         (
-            with("/prompt/messages", json!([message("assistant", "a"), message("user", "b")])),
-            "prompt.messages[0].role",
+            with("/prompt/messages", json!([message("system", "a"), message("assistant", "b")])),
+            "prompt.messages",
+        ),
+        (
+            with(
+                "/prompt/messages",
+                json!([message("assistant", "a"), message("user", "b"), message("system", "c")]),
+            ),
+            "prompt.messages[2].role",
         ),
         (with("/inference", json!([])), "inference"),
         (with("/inference", json!({ "max_tokens": 1 })), "inference.max_tokens"),
@@ -122,7 +130,7 @@ fn malformed_documents_name_the_field() {
         (with("/inference", json!({ "temperature": true })), "inference.temperature"),
         (with("/inference", json!({ "topP": 0 })), "inference.topP"),
         (with("/inference", json!({ "topP": 1.1 })), "inference.topP"),
-        (with("/inference", json!({ "topK": 0 })), "inference.topK"),
+        (with("/inference", json!({ "topK": -1 })), "inference.topK"),
         (with("/inference", json!({ "topK": 501 })), "inference.topK"),
         (with("/inference", json!({ "stopSequences": "END" })), "inference.stopSequences"),
         (with("/inference", json!({ "stopSequences": vec!["x"; 17] })), "inference.stopSequences"),
@@ -210,21 +218,115 @@ fn a_conversation_alternates() {
     assert_eq!(talk.with_system_folded().turns[0].content, "One.\n\nTwo.\n\na\n\nb");
 }
 
+/// Bedrock takes both from some vendors, so it is the vendor's format that refuses them.
+#[test]
+fn an_assistant_may_begin_and_top_k_may_be_zero() {
+    let mut document = conversation(&[("system", "s"), ("assistant", "a"), ("user", "b")]);
+    document["inference"] = json!({ "topK": 0 });
+    let request = Request::parse(&document).unwrap();
+    assert_eq!(request.inference.top_k, Some(0));
+    let turns: Vec<_> = request.prompt.conversation().turns.iter().map(|turn| turn.role).collect();
+    assert_eq!(turns, [Role::Assistant, Role::User]);
+}
+
 #[test]
 fn an_assistant_turn_at_the_end_is_a_prefill() {
     let request = Request::parse(&conversation(&[("user", "a"), ("assistant", "b")])).unwrap();
     assert_eq!(request.prompt.conversation().prefill().map(|turn| turn.index), Some(1));
 }
 
+fn bound_for(family: &str, messages: &[(&str, &str)]) -> u64 {
+    Request::parse(&conversation(messages)).unwrap().input_bound(PromptTemplate::of(family))
+}
+
 #[test]
 fn the_bound_covers_what_templates_and_vendors_add() {
-    let bound = |messages: &[(&str, &str)]| Request::parse(&conversation(messages)).unwrap().input_bound();
-    assert_eq!(bound(&[("user", "abc")]), 3 + MESSAGE_ALLOWANCE + REQUEST_ALLOWANCE);
+    let claude = |text: &str| bound_for("anthropic.claude-sonnet-5", &[("user", text)]);
+    let around = PromptTemplate::of("anthropic.").per_message + REQUEST_ALLOWANCE;
+    assert_eq!(claude("abc"), 3 + around);
     // Measured: gpt-oss counts 84 tokens for these two short messages.
-    assert!(bound(&[("system", "You are a helpful assistant."), ("user", "Hello!")]) > 84);
-    // One character that normalisation spells out as eighteen.
-    assert!(bound(&[("user", "\u{fdfa}")]) >= 33 + MESSAGE_ALLOWANCE + REQUEST_ALLOWANCE);
-    assert_eq!(bound(&[("user", "日本語")]), 9 + MESSAGE_ALLOWANCE + REQUEST_ALLOWANCE);
+    let messages = [("system", "You are a helpful assistant."), ("user", "Hello!")];
+    assert!(bound_for("openai.gpt-oss-20b-1:0", &messages) > 84);
+    // One character that normalisation spells out as eighteen, in 33 bytes.
+    assert_eq!(claude("\u{fdfa}"), 33 + around);
+    assert_eq!(claude("日本語"), 9 + around);
+}
+
+/// Ministral 3 begins with 2,407 bytes of its own where the caller gives no system message.
+#[test]
+fn the_bound_covers_a_default_system_prompt() {
+    let ministral = "mistral.ministral-3-8b-instruct";
+    assert!(bound_for(ministral, &[("user", "Hi")]) >= 2 + 2_407);
+    // The caller's own takes its place.
+    assert!(bound_for(ministral, &[("system", "Be brief."), ("user", "Hi")]) < 300);
+    // Nobody knows what stands behind these.
+    for family in ["newvendor.model-1-v1:0", "ab12cd34ef56"] {
+        assert!(bound_for(family, &[("user", "Hi")]) >= 2 + 2_407, "{family}");
+    }
+}
+
+/// Texts as published templates render them. A special token counts as one, the rest by bytes.
+#[test]
+fn the_bound_covers_published_templates() {
+    let harmony = "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: \
+                   2024-06\nCurrent date: 2026-11-30\n\nReasoning: medium\n\n# Valid channels: analysis, commentary, final. \
+                   Channel must be included for every message.<|end|><|start|>developer<|message|># Instructions\n\nBe \
+                   brief.<|end|><|start|>user<|message|>Hi<|end|><|start|>assistant";
+    let llama = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday \
+                 Date: 30 November 2026\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>\
+                 <|start_header_id|>assistant<|end_header_id|>\n\n";
+    let kimi = "<|open|>message role=\"system\" type=\"thinking-effort\"<|sep|>`thinking_effort` guides on how much to think in \
+                your thinking channel (not including the response channel), supported values include `low`, `medium`, `high`, \
+                and `max`.\nNow the system is invoked with `thinking_effort=medium`.<|close|>message<|sep|><|end_of_msg|><|open|>\
+                message role=\"system\"<|sep|>Be brief.<|close|>message<|sep|><|end_of_msg|><|open|>message role=\"user\"<|sep|>Hi\
+                <|close|>message<|sep|><|end_of_msg|><|open|>message role=\"assistant\"<|sep|><|open|>think<|sep|>";
+    for (family, rendered) in [
+        ("openai.gpt-oss-120b-1:0", harmony),
+        ("meta.llama3-3-70b-instruct-v1:0", llama),
+        ("moonshotai.kimi-k3", kimi),
+    ] {
+        let mut tokens = 0;
+        let mut rest = rendered;
+        while let Some((before, after)) = rest.split_once("<|") {
+            tokens += before.len() as u64 + 1;
+            rest = after.split_once("|>").unwrap().1;
+        }
+        tokens += rest.len() as u64;
+        let bound = bound_for(family, &[("system", "Be brief."), ("user", "Hi")]);
+        assert!(tokens <= bound, "{family}: {tokens} > {bound}");
+    }
+}
+
+/// Each character of Unicode, and between others each that normalisation changes: no normal form
+/// is longer than the bound.
+#[test]
+fn the_bound_covers_every_normal_form_of_every_character() {
+    use unicode_normalization::UnicodeNormalization;
+    let template = PromptTemplate::of("anthropic.");
+    let mut longer = 0;
+    for c in ('\u{1}'..=char::MAX).filter(|c| !c.is_whitespace()) {
+        // What lets the bound leave out the composed forms.
+        let decomposed: usize = std::iter::once(c).nfd().map(char::len_utf8).sum();
+        assert!(!std::iter::once(c).nfc().eq([c]) || c.len_utf8() <= decomposed, "U+{:04X}", u32::from(c));
+        let changes = !std::iter::once(c).nfkd().eq([c]);
+        for text in [c.to_string(), format!("a{c}\u{301}{c}")].into_iter().take(1 + usize::from(changes)) {
+            let prompt = Prompt { messages: vec![Message { role: Role::User, content: text.clone() }] };
+            let counted = prompt.input_bound(template) - template.per_message - REQUEST_ALLOWANCE;
+            let forms: [String; 4] =
+                [text.nfc().collect(), text.nfd().collect(), text.nfkc().collect(), text.nfkd().collect()];
+            let longest = forms.iter().chain([&text]).map(String::len).max().unwrap() as u64;
+            assert_eq!(counted, longest, "U+{:04X}", u32::from(c));
+            longer += u32::from(longest > text.len() as u64);
+        }
+    }
+    assert!(longer > 10_000, "{longer} texts that normalisation lengthens");
+    // These were once missed by a table of ranges.
+    for c in "\u{2d8}\u{2dd}\u{fa6c}\u{facf}\u{fad1}\u{fad5}\u{fad7}".chars() {
+        let text: String = c.to_string().repeat(100);
+        let bound = bound_for("anthropic.", &[("user", &text)]);
+        let spelt_out = text.nfkd().map(char::len_utf8).sum::<usize>();
+        assert!(spelt_out > text.len() && bound >= spelt_out as u64, "{c}");
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -255,11 +357,77 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn any_template() -> impl Strategy<Value = &'static PromptTemplate> {
+    prop::sample::select(TEMPLATES.iter().chain([&UNKNOWN_TEMPLATE]).collect::<Vec<_>>())
+}
+
+/// Mostly a list of messages, each whole or with a part of it that is anything.
+fn messages_like() -> impl Strategy<Value = Value> {
+    let role = prop_oneof![
+        8 => prop::sample::select(vec!["user", "assistant", "system"]).prop_map(Value::from),
+        1 => any_json(),
+    ];
+    let content = prop_oneof![8 => ".{1,12}".prop_map(Value::from), 1 => any_json()];
+    let message = prop_oneof![
+        8 => (role, content).prop_map(|(role, content)| json!({ "role": role, "content": content })),
+        1 => any_json(),
+    ];
+    prop_oneof![8 => prop::collection::vec(message, 0..5).prop_map(Value::from), 1 => any_json()]
+}
+
 proptest! {
     #[test]
     fn any_json_is_a_request_or_a_named_error(document in any_json()) {
         if let Ok(request) = Request::parse(&document) {
             prop_assert!(request.escaped_bytes() <= MAX_ESCAPED_BYTES);
+        }
+    }
+
+    #[test]
+    fn any_json_as_messages_is_a_request_or_a_named_error(messages in messages_like(), model in any_template()) {
+        let document = json!({ "modelId": "a.b", "prompt": { "messages": messages } });
+        match Request::parse(&document) {
+            Ok(request) => {
+                let bytes: usize = request.prompt.messages.iter().map(|message| message.content.len()).sum();
+                prop_assert!(request.input_bound(model) >= bytes as u64);
+                prop_assert!(request.prompt.messages.iter().any(|message| message.role == Role::User));
+            }
+            Err(error) => {
+                prop_assert!(error.path.starts_with("prompt.messages"), "{}", error.path);
+                prop_assert!(error.message.ends_with('.'));
+            }
+        }
+    }
+
+    /// Never below the bytes of any form in which a tokenizer may see the texts, for any model.
+    #[test]
+    fn the_bound_is_never_below_the_bytes(
+        contents in prop::collection::vec(
+            prop_oneof!["\\PC{1,40}x", "[a\u{300}-\u{33f}\u{1100}-\u{11ff}\u{ac00}-\u{d7a3}\u{f900}-\u{fffd}\u{2000}-\u{33ff}]{1,60}"],
+            1..6
+        ),
+        system in any::<bool>(),
+        model in any_template(),
+    ) {
+        use unicode_normalization::UnicodeNormalization;
+        let role = |index: usize| if index == 0 && system { Role::System } else { Role::User };
+        let messages = contents
+            .iter()
+            .enumerate()
+            .map(|(index, content)| Message { role: role(index), content: content.clone() })
+            .collect();
+        let bound = Prompt { messages }.input_bound(model);
+        // As separate messages and joined to one text.
+        for text in [contents.concat(), contents.join("\n\n")] {
+            for bytes in [
+                text.len(),
+                text.nfc().map(char::len_utf8).sum(),
+                text.nfd().map(char::len_utf8).sum(),
+                text.nfkc().map(char::len_utf8).sum(),
+                text.nfkd().map(char::len_utf8).sum(),
+            ] {
+                prop_assert!(bound >= bytes as u64);
+            }
         }
     }
 
@@ -280,7 +448,7 @@ proptest! {
         let request = Request::parse(&document).unwrap();
         prop_assert_eq!(serde_json::to_value(&request).unwrap(), document);
         let bytes: usize = contents.iter().map(String::len).sum();
-        prop_assert!(request.input_bound() >= bytes as u64);
+        prop_assert!(request.input_bound(PromptTemplate::of("anthropic.")) >= bytes as u64);
         let twice = serde_json::to_string(&serde_json::to_string(&request).unwrap()).unwrap();
         prop_assert_eq!(request.escaped_bytes(), twice.len() as u64);
     }

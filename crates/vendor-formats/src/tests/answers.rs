@@ -3,8 +3,8 @@
 use insta::assert_json_snapshot;
 use serde_json::{Map, Value, json};
 
-use super::{converse, normalize};
-use crate::{Formatter, formatter};
+use super::{converse, formatter, normalize};
+use crate::Formatter;
 
 fn read(formatter: &Formatter, cases: Vec<(&str, &str, Value)>) -> Value {
     let rows: Map<String, Value> = cases
@@ -78,8 +78,13 @@ fn anthropic() {
         ("without usage", claude, without_usage),
         (
             "completion",
-            "anthropic.claude-v2:1",
+            "anthropic.claude-v1",
             json!({ "type": "completion", "completion": " The Rhône.", "stop_reason": "stop_sequence", "stop": "\n\nHuman:" }),
+        ),
+        (
+            "completion to a stop sequence of the caller's",
+            "anthropic.claude-v1",
+            json!({ "type": "completion", "completion": " The", "stop_reason": "stop_sequence", "stop": "Rhône" }),
         ),
         ("no content", claude, json!({ "type": "message", "stop_reason": "end_turn" })),
         ("content of another type", claude, message(json!(7), "end_turn")),
@@ -87,7 +92,7 @@ fn anthropic() {
         ("an error document", claude, json!({ "message": "Internal failure" })),
         ("not an object", claude, json!("The Rhône.")),
     ];
-    assert_json_snapshot!("anthropic", read(formatter("anthropic").unwrap(), cases));
+    assert_json_snapshot!("anthropic", read(formatter("anthropic"), cases));
 }
 
 #[test]
@@ -128,7 +133,7 @@ fn amazon() {
         ),
         ("titan without results", titan, json!({ "inputTextTokenCount": 8, "results": [] })),
     ];
-    assert_json_snapshot!("amazon", read(formatter("amazon").unwrap(), cases));
+    assert_json_snapshot!("amazon", read(formatter("amazon"), cases));
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn meta() {
         ),
         ("generation missing", llama, json!({ "stop_reason": "stop" })),
     ];
-    assert_json_snapshot!("meta", read(formatter("meta").unwrap(), cases));
+    assert_json_snapshot!("meta", read(formatter("meta"), cases));
 }
 
 #[test]
@@ -173,7 +178,7 @@ fn mistral() {
         ("prompt cut off", old, json!({ "outputs": [{ "text": " The Rh", "stop_reason": "length" }] })),
         ("no outputs", old, json!({ "outputs": [] })),
     ];
-    assert_json_snapshot!("mistral", read(formatter("mistral").unwrap(), cases));
+    assert_json_snapshot!("mistral", read(formatter("mistral"), cases));
 }
 
 #[test]
@@ -196,7 +201,7 @@ fn cohere() {
         ),
         ("text missing", r, json!({ "finish_reason": "COMPLETE" })),
     ];
-    assert_json_snapshot!("cohere", read(formatter("cohere").unwrap(), cases));
+    assert_json_snapshot!("cohere", read(formatter("cohere"), cases));
 }
 
 #[test]
@@ -210,7 +215,7 @@ fn ai21() {
         ("jurassic cut off", jurassic, completion(json!("\nThe Rh"), "length")),
         ("jurassic without text", jurassic, completion(json!(7), "length")),
     ];
-    assert_json_snapshot!("ai21", read(formatter("ai21").unwrap(), cases));
+    assert_json_snapshot!("ai21", read(formatter("ai21"), cases));
 }
 
 #[test]
@@ -234,7 +239,7 @@ fn deepseek() {
         ),
         ("r1 null", r1, answer(json!(null), "stop")),
     ];
-    assert_json_snapshot!("deepseek", read(formatter("deepseek").unwrap(), cases));
+    assert_json_snapshot!("deepseek", read(formatter("deepseek"), cases));
 }
 
 #[test]
@@ -275,7 +280,7 @@ fn openai() {
         ("two choices", gpt, choices),
         ("no choices", gpt, json!({ "choices": [] })),
     ];
-    assert_json_snapshot!("openai", read(formatter("openai").unwrap(), cases));
+    assert_json_snapshot!("openai", read(formatter("openai"), cases));
 }
 
 #[test]
@@ -288,7 +293,7 @@ fn qwen_and_writer_and_the_shared_format() {
             chat(said("<think>\nLyon…\n</think>\n\nThe Rhône."), "length"),
         ),
     ];
-    assert_json_snapshot!("qwen", read(formatter("qwen").unwrap(), cases));
+    assert_json_snapshot!("qwen", read(formatter("qwen"), cases));
     let x5 = "us.writer.palmyra-x5-v1:0";
     let cases = vec![
         ("messages", x5, chat(said("The Rhône."), "stop")),
@@ -298,17 +303,18 @@ fn qwen_and_writer_and_the_shared_format() {
             json!({ "object": "text_completion", "choices": [{ "index": 0, "text": "The Rh", "logprobs": null, "finish_reason": "length", "stop_reason": null }], "usage": null }),
         ),
     ];
-    assert_json_snapshot!("writer", read(formatter("writer").unwrap(), cases));
+    assert_json_snapshot!("writer", read(formatter("writer"), cases));
     let cases = vec![
         (
             "kimi leaks its thought",
             "moonshotai.kimi-k2.5",
             chat(said(" <think>Lyon…</think> The Rhône."), "stop"),
         ),
+        ("a tag that was never closed", "moonshotai.kimi-k2.5", chat(said("<think>The Rhône."), "stop")),
         ("gemma says think", "google.gemma-3-27b-it", chat(said("<think> is a tag."), "stop")),
         ("unknown word", "xai.grok-4.7", chat(said("The Rhône."), "tired")),
     ];
-    assert_json_snapshot!("chat-completions", read(formatter("chat-completions").unwrap(), cases));
+    assert_json_snapshot!("chat-completions", read(formatter("chat-completions"), cases));
 }
 
 #[test]
@@ -351,6 +357,34 @@ fn results_of_converse() {
             nova,
             json!({ "Output": { "Message": null }, "StopReason": "content_filtered", "Usage": null }),
         ),
+        (
+            "text with citations",
+            nova,
+            result(
+                json!([
+                    { "Text": "In short: " },
+                    { "CitationsContent": {
+                        "Content": [{ "Text": "The Rhône " }, { "Text": "meets the Saône." }],
+                        "Citations": [{ "Title": "Rivers", "SourceContent": [{ "Text": "not said" }] }] } }
+                ]),
+                "end_turn",
+            ),
+        ),
+        (
+            "citations of another type",
+            nova,
+            result(json!([{ "CitationsContent": { "Content": [{ "Text": 7 }] } }]), "end_turn"),
+        ),
+        (
+            "a tag that was never closed",
+            "moonshotai.kimi-k2.5",
+            result(json!([{ "Text": "<think>The Rhône." }]), "end_turn"),
+        ),
+        (
+            "cut off in thought",
+            "moonshotai.kimi-k2.5",
+            result(json!([{ "Text": "<think>The Rh" }]), "max_tokens"),
+        ),
         ("malformed", nova, result(json!([{ "Text": "x" }]), "malformed_model_output")),
         ("no output", nova, json!({ "StopReason": "end_turn" })),
         (
@@ -360,4 +394,57 @@ fn results_of_converse() {
         ),
     ];
     assert_json_snapshot!("converse", read(converse(), cases));
+}
+
+/// Some gateways and recorders write counts as 12.0.
+#[test]
+fn a_count_may_be_written_with_a_decimal_point() {
+    let mut body = chat(said("The Rhône."), "stop");
+    body["usage"] = json!({ "prompt_tokens": 12.0, "completion_tokens": 7.0,
+        "prompt_tokens_details": { "cached_tokens": 2.0 } });
+    let qwen = formatter("qwen");
+    let usage = |body: &Value| normalize(qwen, "qwen.qwen3-32b-v1:0", body).unwrap()["usage"].clone();
+    let expected = json!({ "inputTokens": 10, "outputTokens": 7, "cacheReadInputTokens": 2,
+        "cacheWriteInputTokens": 0, "totalTokens": 19 });
+    assert_eq!(usage(&body), expected);
+    for wrong in [json!(12.5), json!(-1.0), json!(1e300), json!("12")] {
+        body["usage"]["prompt_tokens"] = wrong;
+        assert_eq!(usage(&body), Value::Null);
+    }
+}
+
+#[test]
+fn a_guardrail_that_stepped_in_goes_before_the_vendors_word() {
+    let blocked = |body: Value| {
+        let mut body = body;
+        body["amazon-bedrock-guardrailAction"] = "INTERVENED".into();
+        body
+    };
+    let text = json!([{ "type": "text", "text": "Not this." }]);
+    for (name, model_id, body) in [
+        (
+            "anthropic",
+            "anthropic.claude-sonnet-4-6",
+            json!({ "type": "message", "content": text, "stop_reason": "end_turn" }),
+        ),
+        (
+            "meta",
+            "meta.llama3-3-70b-instruct-v1:0",
+            json!({ "generation": "Not this.", "stop_reason": "stop" }),
+        ),
+        ("openai", "openai.gpt-oss-20b-1:0", chat(said("Not this."), "stop")),
+        (
+            "amazon",
+            "amazon.titan-text-express-v1",
+            json!({ "results": [{ "outputText": "Not this.", "completionReason": "FINISH" }] }),
+        ),
+    ] {
+        let formatter = formatter(name);
+        let free = normalize(formatter, model_id, &body).unwrap();
+        assert_eq!(free["stopReason"], "end_turn", "{name}");
+        let answer = normalize(formatter, model_id, &blocked(body)).unwrap();
+        assert_eq!(answer["stopReason"], "content_filtered", "{name}");
+        assert_eq!(answer["vendorStopReason"], free["vendorStopReason"], "{name}");
+        assert_eq!(answer["message"]["content"], "Not this.", "{name}");
+    }
 }

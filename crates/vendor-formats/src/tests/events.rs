@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use sentry_core::request::{MAX_ESCAPED_BYTES, MAX_MESSAGES, Request};
 
-use super::{FAMILIES, converse, format, own, user};
-use crate::{FormatError, formatter, handle};
+use super::{FAMILIES, converse, format, formatter, own, user};
+use crate::{FormatError, handle};
 
 fn refused(event: &Value) -> FormatError {
-    handle(formatter("anthropic").unwrap(), event).unwrap_err()
+    handle(formatter("anthropic"), event).unwrap_err()
 }
 
 #[test]
@@ -76,12 +76,11 @@ fn a_family_goes_before_what_the_id_says() {
         "operation": "format", "modelId": "qwen.qwen3-32b-v1:0", "family": "deepseek.r1-v1:0",
         "prompt": { "messages": user("x") }
     });
-    assert!(handle(formatter("deepseek").unwrap(), &event).unwrap()["body"]["prompt"].is_string());
+    assert!(handle(formatter("deepseek"), &event).unwrap()["body"]["prompt"].is_string());
     // An answer is read by it too: R1 begins inside its reasoning.
     let body = json!({ "choices": [{ "text": "Hm.\n</think>\n\nYes.", "stop_reason": "stop" }] });
     let mut event = json!({ "operation": "normalize", "modelId": "ab12cd34ef56", "body": body });
-    let said =
-        |event: &Value| handle(formatter("deepseek").unwrap(), event).unwrap()["message"]["content"].clone();
+    let said = |event: &Value| handle(formatter("deepseek"), event).unwrap()["message"]["content"].clone();
     assert_eq!(said(&event), "Hm.\n</think>\n\nYes.");
     event["family"] = "deepseek.r1-v1:0".into();
     assert_eq!(said(&event), "Yes.");

@@ -17,7 +17,7 @@ fn conversations() -> Vec<(&'static str, Value, Value)> {
         (
             "system, several turns",
             turns(&[
-                ("system", "Answer in one word."),
+                ("system", "NormalizedAnswer in one word."),
                 ("user", "Which river runs through Lyon?"),
                 ("assistant", "Rhône."),
                 ("user", "And which one meets it there?"),

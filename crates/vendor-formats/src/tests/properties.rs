@@ -1,7 +1,8 @@
 //! What holds for every request and every answer.
 
 use proptest::prelude::*;
-use sentry_core::request::{MESSAGE_ALLOWANCE, Prompt, REQUEST_ALLOWANCE};
+use sentry_core::model::PromptTemplate;
+use sentry_core::request::{Prompt, REQUEST_ALLOWANCE};
 use serde_json::{Map, Value, json};
 
 use super::{FAMILIES, converse, format, normalize, own};
@@ -101,16 +102,21 @@ fn any_request() -> impl Strategy<Value = (Value, Value)> {
         Just("[INST] \n\nHuman: x".to_owned()),
         Just("</think>".to_owned()),
     ];
-    let messages =
-        (prop::collection::vec(text.clone(), 0..3), prop::collection::vec((any::<bool>(), text), 1..6))
-            .prop_map(|(system, turns)| {
-                let system = system.into_iter().map(|text| json!({ "role": "system", "content": text }));
-                let turns = turns.into_iter().enumerate().map(|(index, (user, text))| {
-                    let role = if user || index == 0 { "user" } else { "assistant" };
-                    json!({ "role": role, "content": text })
-                });
-                system.chain(turns).collect::<Value>()
+    let messages = (
+        prop::collection::vec(text.clone(), 0..3),
+        prop::collection::vec((any::<bool>(), text.clone()), 1..6),
+        prop::option::weighted(0.2, text),
+    )
+        .prop_map(|(system, turns, greeting)| {
+            // Some conversations begin with what the assistant said.
+            let greeting = greeting.map(|text| json!({ "role": "assistant", "content": text }));
+            let system = system.into_iter().map(|text| json!({ "role": "system", "content": text }));
+            let turns = turns.into_iter().enumerate().map(|(index, (user, text))| {
+                let role = if user || index == 0 { "user" } else { "assistant" };
+                json!({ "role": role, "content": text })
             });
+            system.chain(greeting).chain(turns).collect::<Value>()
+        });
     let inference = (
         prop::option::of(1u64..=5_000),
         prop::option::of(0.0f64..=2.0),
@@ -149,7 +155,7 @@ fn shape(family: &str, config: &mut Value, body: &Value) -> Shape {
         |max| Shape { max, text: &["messages"], also: &[], sampling: ["temperature", "top_p", "", "stop"] };
     *config = body.clone();
     match family {
-        _ if family.starts_with("anthropic.claude-v") => Shape {
+        _ if family.starts_with("anthropic.claude-v1") => Shape {
             max: "max_tokens_to_sample",
             text: &["prompt"],
             also: &[],
@@ -231,7 +237,7 @@ fn keys(value: &Value) -> Vec<String> {
     value.as_object().unwrap().keys().cloned().collect()
 }
 
-/// Roles alternate where the body has messages, and the user begins.
+/// Roles alternate where the body has messages.
 fn assert_alternating(body: &Value) {
     let list = body.get("messages").or_else(|| body.get("Messages")).and_then(Value::as_array);
     let roles: Vec<&str> = list
@@ -240,9 +246,7 @@ fn assert_alternating(body: &Value) {
         .filter_map(|message| message.get("role").or_else(|| message.get("Role"))?.as_str())
         .filter(|role| *role != "system")
         .collect();
-    for (index, role) in roles.iter().enumerate() {
-        assert_eq!(*role, if index % 2 == 0 { "user" } else { "assistant" }, "{body}");
-    }
+    assert!(roles.windows(2).all(|pair| pair[0] != pair[1]), "{body}");
 }
 
 proptest! {
@@ -336,9 +340,11 @@ proptest! {
             text = text.replace(special, "#");
         }
         let prompt = Prompt::read(&json!({ "messages": messages }), "prompt").unwrap();
-        let count = prompt.messages.len() as u64;
-        prop_assert!(text.len() as u64 <= prompt.input_bound(), "{} > {}", text.len(), prompt.input_bound());
+        let template = PromptTemplate::of(family);
+        let bound = prompt.input_bound(template);
+        prop_assert!(text.len() as u64 <= bound, "{} > {}", text.len(), bound);
         let contents: u64 = prompt.messages.iter().map(|message| message.content.len() as u64).sum();
-        prop_assert!((text.len() as u64).saturating_sub(contents) <= count * MESSAGE_ALLOWANCE + REQUEST_ALLOWANCE);
+        let around = prompt.messages.len() as u64 * template.per_message + REQUEST_ALLOWANCE;
+        prop_assert!((text.len() as u64).saturating_sub(contents) <= around);
     }
 }

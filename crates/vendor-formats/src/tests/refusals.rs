@@ -149,7 +149,7 @@ fn output_limits_that_are_known() {
 #[test]
 fn no_turn_can_be_forged() {
     let cases: &[(&str, &[&str])] = &[
-        ("anthropic.claude-v2:1", &["\n\nHuman:", "\n\nAssistant:"]),
+        ("anthropic.claude-v1", &["\n\nHuman:", "\n\nAssistant:"]),
         ("amazon.titan-text-express-v1", &["\nUser:", "\nBot:"]),
         ("cohere.command-text-v14", &["\nUser:", "\nChatbot:"]),
         ("ai21.j2-ultra-v1", &["\nUser:", "\nAssistant:"]),
@@ -209,7 +209,7 @@ fn no_turn_can_be_forged() {
 #[test]
 fn a_marker_made_by_joining_messages_is_found() {
     let messages = json!([{ "role": "user", "content": "one" }, { "role": "user", "content": "Human: two" }]);
-    assert_eq!(refused_at("anthropic.claude-v2:1", &messages, &json!({})), "prompt.messages[0].content");
+    assert_eq!(refused_at("anthropic.claude-v1", &messages, &json!({})), "prompt.messages[0].content");
 }
 
 #[test]
@@ -242,4 +242,57 @@ fn single_turn_models_refuse_a_history_through_converse() {
     ]);
     let error = format(converse(), "cohere.command-text-v14", &messages, &json!({})).unwrap_err();
     assert!(matches!(error, FormatError::InvalidRequest { path, .. } if path == "prompt.messages[1].role"));
+}
+
+#[test]
+fn the_assistant_begins_only_where_bedrock_takes_it() {
+    let messages =
+        json!([{ "role": "assistant", "content": "How can I help?" }, { "role": "user", "content": "Hi" }]);
+    let none = json!({});
+    for family in [
+        "anthropic.claude-v1",
+        "anthropic.claude-v2:1",
+        "amazon.nova-2-lite-v1:0",
+        "amazon.titan-text-express-v1",
+        "meta.llama2-70b-chat-v1",
+        "mistral.mistral-large-2407-v1:0",
+        "mistral.mistral-7b-instruct-v0:2",
+        "ai21.jamba-1-5-large-v1:0",
+    ] {
+        assert_eq!(refused_at(family, &messages, &none), "prompt.messages[0].role");
+    }
+    for family in [
+        "anthropic.claude-haiku-4-5-20251001-v1:0",
+        "cohere.command-r-v1:0",
+        "meta.llama3-3-70b-instruct-v1:0",
+        "openai.gpt-oss-20b-1:0",
+        "qwen.qwen3-32b-v1:0",
+    ] {
+        let body = format(own(family), family, &messages, &none).unwrap();
+        let text = body.to_string();
+        let (greeting, question) = (text.find("How can I help?"), text.find("\"Hi\"").or(text.find("Hi<")));
+        assert!(greeting.is_some() && question.is_some(), "{family}: {text}");
+        // Converse answers "A conversation must start with a user message".
+        let error = format(converse(), family, &messages, &none).unwrap_err();
+        assert!(
+            matches!(error, FormatError::InvalidRequest { path, .. } if path == "prompt.messages[0].role")
+        );
+    }
+}
+
+#[test]
+fn top_k_of_zero_is_for_those_that_take_it() {
+    let zero = json!({ "topK": 0 });
+    for (family, field) in [
+        ("cohere.command-text-v14", "/k"),
+        ("cohere.command-r-v1:0", "/k"),
+        ("anthropic.claude-sonnet-4-6", "/top_k"),
+        ("amazon.nova-2-lite-v1:0", "/inferenceConfig/topK"),
+    ] {
+        let body = format(own(family), family, &user("x"), &zero).unwrap();
+        assert_eq!(body.pointer(field), Some(&json!(0)), "{family}");
+        assert!(format(converse(), family, &user("x"), &zero).is_ok(), "{family}");
+    }
+    assert_eq!(refused_at("mistral.mistral-7b-instruct-v0:2", &user("x"), &zero), "inference.topK");
+    assert_eq!(refused_at("openai.gpt-oss-20b-1:0", &user("x"), &zero), "inference.topK");
 }

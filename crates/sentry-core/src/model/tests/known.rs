@@ -1,10 +1,10 @@
 //! The ids of November 2026, as public price lists and Bedrock's own pages have them: each
 //! family with the geographic profiles seen for it.
 
-use super::super::Calling::{self, Converse, Native};
+use super::super::InvocationMode::{self, Converse, Native};
 
 /// Families that chat, how they are called, and their geographic prefixes.
-pub(super) const CHAT: &[(&str, Calling, &[&str])] = &[
+pub(super) const CHAT: &[(&str, InvocationMode, &[&str])] = &[
     ("anthropic.claude-3-5-haiku-20241022-v1:0", Native, &["us", "eu"]),
     ("anthropic.claude-3-5-sonnet-20240620-v1:0", Native, &["us", "eu"]),
     ("anthropic.claude-3-5-sonnet-20241022-v2:0", Native, &["us", "eu"]),
@@ -17,7 +17,7 @@ pub(super) const CHAT: &[(&str, Calling, &[&str])] = &[
     ("anthropic.claude-fable-5-1", Native, &["us", "eu", "global", "us-gov"]),
     ("anthropic.claude-haiku-4-5-20251001-v1:0", Native, &["us", "eu", "apac", "global", "jp", "au"]),
     ("anthropic.claude-haiku-5-5", Native, &["us", "eu", "apac", "global", "us-gov", "jp", "au"]),
-    ("anthropic.claude-instant-v1", Converse, &[]),
+    ("anthropic.claude-instant-v1", Native, &[]),
     ("anthropic.claude-mythos-5", Native, &["us"]),
     ("anthropic.claude-mythos-5-1", Native, &["us", "global"]),
     ("anthropic.claude-mythos-preview", Native, &["us", "apac", "au"]),
@@ -35,8 +35,8 @@ pub(super) const CHAT: &[(&str, Calling, &[&str])] = &[
     ("anthropic.claude-sonnet-5", Native, &["us", "eu", "apac", "global", "us-gov", "jp", "au"]),
     ("anthropic.claude-sonnet-5-5", Native, &["us", "eu", "apac", "global", "us-gov", "jp", "au"]),
     ("anthropic.claude-v1", Converse, &[]),
-    ("anthropic.claude-v2", Converse, &[]),
-    ("anthropic.claude-v2:1", Converse, &[]),
+    ("anthropic.claude-v2", Native, &[]),
+    ("anthropic.claude-v2:1", Native, &[]),
     ("amazon.nova-2-lite-v1:0", Native, &["us", "eu", "apac", "global", "jp"]),
     ("amazon.nova-2-pro-preview-20251202-v1:0", Native, &["us", "eu", "apac"]),
     ("amazon.nova-lite-v1:0", Native, &["us", "eu", "apac"]),
