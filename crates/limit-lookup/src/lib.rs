@@ -17,7 +17,7 @@ pub const NAME: &str = "limit-lookup";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct LimitLookupEvent {
     model_id: String,
     #[serde(default)]
     tenant: Option<String>,
@@ -37,7 +37,7 @@ pub async fn prepare() -> Result<LimitsTable, SentryError> {
 /// # Errors
 /// `LimitNotConfigured`, `UnsupportedModel` for an opaque id without an alias, `SentryUnavailable`.
 pub async fn handle(event: Value, table: &impl ReadLimits) -> Result<Value, SentryError> {
-    let Event { model_id, tenant, start_time } = sentry_lambda::read(&event)?;
+    let LimitLookupEvent { model_id, tenant, start_time } = sentry_lambda::read(&event)?;
     let at = parse_time(&start_time).map_err(|error| {
         SentryError::new(ErrorName::InternalError, error.to_string()).with("path", "startTime")
     })?;

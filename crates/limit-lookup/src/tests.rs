@@ -7,6 +7,10 @@ struct Items(Value);
 
 impl ReadLimits for Items {
     async fn read(&self, keys: &[String]) -> Result<BTreeMap<String, Value>, SentryError> {
+        // DynamoDB takes no read of nothing.
+        if keys.is_empty() {
+            return Err(SentryError::new(ErrorName::SentryUnavailable, "no keys to read"));
+        }
         let all = self.0.as_array().ok_or_else(|| SentryError::new(ErrorName::SentryUnavailable, "down"))?;
         let of = |key: &String| {
             all.iter().find(|item| item["modelId"] == **key).map(|item| (key.clone(), item.clone()))
@@ -59,6 +63,32 @@ async fn an_alias_leads_to_the_family_of_its_model() {
     assert_eq!(limits["budgets"][0]["key"], "anthropic.claude-sonnet-4-6");
     assert_eq!(limits["budgets"][0]["limit"], json!({"input": 5, "output": 6}));
     assert_eq!(limits["defaultMaxTokens"], 7);
+}
+
+#[tokio::test]
+async fn another_name_of_the_same_model_is_the_items_mistake_and_no_outage() {
+    let table = Items(json!([
+        {"modelId": "default", "limit": {"input": 5, "output": 6}},
+        {"modelId": "us.amazon.nova-lite-v1:0", "aliasOf": "amazon.nova-lite-v1:0"},
+    ]));
+    let error = handle(event("us.amazon.nova-lite-v1:0"), &table).await.unwrap_err();
+    assert_eq!((error.name, &error.details["attribute"]), (ErrorName::LimitNotConfigured, &json!("aliasOf")));
+}
+
+#[tokio::test]
+async fn a_limit_of_one_id_counts_beside_that_of_its_family() {
+    let table = Items(json!([
+        {"modelId": "amazon.nova-lite-v1:0", "limit": {"input": 5, "output": 6}},
+        {"modelId": "us.amazon.nova-lite-v1:0", "limit": {"input": 9, "output": 1}},
+    ]));
+    let profile = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0";
+    for (id, limit) in [
+        ("us.amazon.nova-lite-v1:0", json!({"input": 5, "output": 1})),
+        (profile, json!({"input": 5, "output": 1})),
+        ("global.amazon.nova-lite-v1:0", json!({"input": 5, "output": 6})),
+    ] {
+        assert_eq!(handle(event(id), &table).await.unwrap()["budgets"][0]["limit"], limit, "{id}");
+    }
 }
 
 #[tokio::test]

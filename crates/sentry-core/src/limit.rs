@@ -3,16 +3,27 @@
 //! Fails closed. An item that cannot be understood admits nobody, and the error names the
 //! item and the attribute, since whoever edited it by hand has to find the mistake.
 
+mod attributes;
+mod check;
+mod combine;
+mod dimension;
+mod governing;
 mod item;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::Calling;
+use crate::model::InvocationMode;
 use crate::money::Rates;
 
+pub use attributes::{ATTRIBUTES, Attribute, Needs, Owner};
+pub use check::{Finding, check_items};
+pub use dimension::{Amounts, Dimension, Limit, MayBeAbsent, PerDimension, Unit};
+pub use governing::Governing;
 pub use item::{Boost, LimitItem};
 pub use resolve::{Lookup, aliases};
 
@@ -34,100 +45,6 @@ pub const MAX_LIMIT: u64 = 1_000_000_000_000_000;
 pub const MAX_SHARDS: u16 = 64;
 /// Fallback models that a request may be passed on to, one after the other.
 pub const MAX_FALLBACKS: usize = 3;
-
-/// What a request takes, in each dimension. A budget's `input` counts cached input too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Amounts {
-    /// Input tokens.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-    /// Nano-dollars; zero for a model without a price.
-    #[serde(default)]
-    pub cost: u64,
-}
-
-impl Amounts {
-    /// The amount of one dimension.
-    #[must_use]
-    pub const fn get(&self, dimension: Dimension) -> u64 {
-        match dimension {
-            Dimension::Input => self.input,
-            Dimension::Output => self.output,
-            Dimension::Cost => self.cost,
-        }
-    }
-
-    /// The sum of two.
-    #[must_use]
-    pub const fn plus(&self, other: &Amounts) -> Amounts {
-        Amounts {
-            input: self.input.saturating_add(other.input),
-            output: self.output.saturating_add(other.output),
-            cost: self.cost.saturating_add(other.cost),
-        }
-    }
-}
-
-/// A limit for each dimension that is limited.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// Input tokens, cached ones included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<u64>,
-    /// Output tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<u64>,
-    /// Nano-dollars.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<u64>,
-}
-
-impl Limit {
-    /// The limit of one dimension, where it has one.
-    #[must_use]
-    pub const fn get(&self, dimension: Dimension) -> Option<u64> {
-        match dimension {
-            Dimension::Input => self.input,
-            Dimension::Output => self.output,
-            Dimension::Cost => self.cost,
-        }
-    }
-
-    /// Each dimension that is limited, with its limit.
-    pub fn each(self) -> impl Iterator<Item = (Dimension, u64)> {
-        Dimension::ALL.into_iter().filter_map(move |dimension| Some((dimension, self.get(dimension)?)))
-    }
-}
-
-/// What a budget limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Dimension {
-    /// Input tokens, cached ones included.
-    Input,
-    /// Output tokens.
-    Output,
-    /// Money.
-    Cost,
-}
-
-impl Dimension {
-    /// Every dimension.
-    pub const ALL: [Dimension; 3] = [Dimension::Input, Dimension::Output, Dimension::Cost];
-
-    /// The name in answers and errors.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Dimension::Input => "input",
-            Dimension::Output => "output",
-            Dimension::Cost => "costUsd",
-        }
-    }
-}
 
 /// What to do with a request that asks for more output than is left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -159,10 +76,14 @@ pub enum Mode {
 pub struct Budget {
     /// The budget's key, without the period.
     pub key: String,
-    /// The limit item that the numbers come from.
+    /// The limit item that the budget comes from; of several the most specific of those with the
+    /// strictest mode.
     pub item_id: String,
-    /// The limit of the month, a boost included.
+    /// The limit of the month, a boost included. A budget that blocks may have none.
     pub limit: Limit,
+    /// The limit items that the limits of single dimensions come from, where it is another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limited_by: BTreeMap<Dimension, String>,
     /// Whether it refuses.
     #[serde(default)]
     pub mode: Mode,
@@ -183,6 +104,14 @@ pub struct Budget {
     pub counts_external: bool,
 }
 
+impl Budget {
+    /// The limit item that the limit of a dimension comes from.
+    #[must_use]
+    pub fn item_of(&self, dimension: Dimension) -> &str {
+        self.limited_by.get(&dimension).unwrap_or(&self.item_id)
+    }
+}
+
 /// The answer of limit-lookup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -193,7 +122,7 @@ pub struct Limits {
     pub family: String,
     /// The way in which a limit item has the model called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calling: Option<Calling>,
+    pub calling: Option<InvocationMode>,
     /// What the model's tokens cost, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,

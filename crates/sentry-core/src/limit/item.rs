@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::attributes::{self, ATTRIBUTES, Needs};
 use super::{
-    ACCOUNT_ITEM, DEFAULT_MIN_MAX_TOKENS, DEFAULT_WARN_AT_PERCENT, Limit, MAX_LIMIT, MAX_SHARDS, Mode,
-    OnShortage, TENANT_PREFIX,
+    DEFAULT_MIN_MAX_TOKENS, DEFAULT_WARN_AT_PERCENT, Dimension, Limit, MAX_LIMIT, MAX_SHARDS, Mode,
+    OnShortage, Unit,
 };
 use crate::error::{ErrorName, SentryError};
-use crate::model::{Calling, ModelId};
+use crate::model::{InvocationMode, ModelId};
 use crate::money::{self, Rates};
 use crate::month::parse_time;
 
@@ -17,7 +18,8 @@ use crate::month::parse_time;
 pub struct LimitItem {
     /// The key of the item: a model id, a family, `default`, `tenant/…` or `account`.
     pub item_id: String,
-    /// The limit of a month. Only an item that is another name of a model may leave it out.
+    /// The limit of a month. An item that blocks, names a model or a price, or says how a model
+    /// is called may leave it out.
     pub limit: Option<Limit>,
     /// Whether it refuses.
     pub mode: Mode,
@@ -40,7 +42,7 @@ pub struct LimitItem {
     /// What the model's tokens cost, in place of the price list.
     pub rates: Option<Rates>,
     /// How the model is called, in place of the table of routes.
-    pub calling: Option<Calling>,
+    pub calling: Option<InvocationMode>,
     /// The model id that this item's key is another name of.
     pub alias_of: Option<String>,
 }
@@ -54,57 +56,34 @@ pub struct Boost {
     pub until: DateTime<Utc>,
 }
 
-/// Attributes that mean something only for a model, not for a tenant or the account.
-const OF_MODELS: &[&str] =
-    &["aliasOf", "calling", "pricePerMillionTokensUsd", "defaultMaxTokens", "maxTokensCap"];
-/// Attributes that mean something only beside a limit.
-const OF_LIMITS: &[&str] = &[
-    "mode",
-    "boost",
-    "fallbackModelId",
-    "defaultMaxTokens",
-    "maxTokensCap",
-    "minMaxTokens",
-    "onShortage",
-    "warnAtPercent",
-    "shards",
-];
-const KNOWN: &[&str] = &[
-    "modelId",
-    "limit",
-    "mode",
-    "boost",
-    "fallbackModelId",
-    "defaultMaxTokens",
-    "maxTokensCap",
-    "minMaxTokens",
-    "onShortage",
-    "warnAtPercent",
-    "shards",
-    "pricePerMillionTokensUsd",
-    "calling",
-    "aliasOf",
-    "description",
-];
-
 impl LimitItem {
+    /// The key of an item of the limits table, also of one that is malformed.
+    #[must_use]
+    pub fn id_of(item: &Value) -> String {
+        item.get("modelId").and_then(Value::as_str).unwrap_or("(without modelId)").to_owned()
+    }
+
     /// Reads an item of the limits table.
     ///
     /// # Errors
     /// [`ErrorName::LimitNotConfigured`] with `itemId` and `attribute` when the item is malformed.
     pub fn parse(item: &Value) -> Result<Self, SentryError> {
-        let item_id = item.get("modelId").and_then(Value::as_str).unwrap_or("(without modelId)").to_owned();
+        let item_id = Self::id_of(item);
         let Some(attributes) = item.as_object() else {
             return Err(malformed(&item_id, "", "is not a map of attributes"));
         };
         let of = Attributes { item_id: &item_id, map: attributes };
-        of.check_names()?;
+        if of.text("modelId")?.is_none() {
+            return Err(of.wrong("modelId", "is missing; it says what the item governs"));
+        }
+        let mode = of.choice("mode", MODES)?.unwrap_or_default();
+        of.check_names(mode)?;
         let limit = of.limit()?;
         of.text("description")?;
         Ok(Self {
             boost: of.boost(limit)?,
             limit,
-            mode: of.choice("mode", MODES)?.unwrap_or_default(),
+            mode,
             fallback_model_id: of.chat_model("fallbackModelId")?,
             default_max_tokens: of.number("defaultMaxTokens", MAX_LIMIT)?,
             max_tokens_cap: of.number("maxTokensCap", MAX_LIMIT)?,
@@ -117,9 +96,15 @@ impl LimitItem {
                 .unwrap_or(1),
             rates: of.rates()?,
             calling: of.choice("calling", CALLINGS)?,
-            alias_of: of.chat_model("aliasOf")?,
+            alias_of: of.alias_of()?,
             item_id,
         })
+    }
+
+    /// Whether it makes a budget or counts in one: it limits, or it blocks whatever the limit is.
+    #[must_use]
+    pub fn makes_a_budget(&self) -> bool {
+        self.limit.is_some() || self.mode == Mode::Block
     }
 
     /// The limit at a point in time, a boost included.
@@ -127,26 +112,26 @@ impl LimitItem {
     pub fn limit_at(&self, time: DateTime<Utc>) -> Option<Limit> {
         let limit = self.limit?;
         let Some(boost) = self.boost.as_ref().filter(|boost| time < boost.until) else { return Some(limit) };
-        let boosted = |limit: Option<u64>, more: Option<u64>| {
-            limit.map(|limit| limit.saturating_add(more.unwrap_or(0)).min(MAX_LIMIT * 1_000))
-        };
-        Some(Limit {
-            input: boosted(limit.input, boost.addition.input),
-            output: boosted(limit.output, boost.addition.output),
-            cost: boosted(limit.cost, boost.addition.cost),
-        })
+        Some(Limit::from_fn(|dimension| {
+            let more = boost.addition.get(dimension).unwrap_or(0);
+            limit.get(dimension).map(|limit| limit.saturating_add(more).min(MAX_LIMIT * 1_000))
+        }))
     }
 }
 
 const MODES: &[(&str, Mode)] =
     &[("enforce", Mode::Enforce), ("observe", Mode::Observe), ("block", Mode::Block)];
 const SHORTAGES: &[(&str, OnShortage)] = &[("shrink", OnShortage::Shrink), ("refuse", OnShortage::Refuse)];
-const CALLINGS: &[(&str, Calling)] = &[("native", Calling::Native), ("converse", Calling::Converse)];
+const CALLINGS: &[(&str, InvocationMode)] =
+    &[("native", InvocationMode::Native), ("converse", InvocationMode::Converse)];
 
-pub(super) fn malformed(item_id: &str, attribute: &str, problem: &str) -> SentryError {
+const NO_CHAT_MODEL: &str = "must be the id of a chat model, such as amazon.nova-2-lite-v1:0";
+
+fn malformed(item_id: &str, attribute: &str, problem: &str) -> SentryError {
+    let what = format!("{attribute} {problem}");
     SentryError::new(
         ErrorName::LimitNotConfigured,
-        format!("The limit item {item_id:?} is malformed: {attribute} {problem}. Correct the item in the limits table."),
+        format!("The limit item {item_id:?} is malformed: {}. Correct the item.", what.trim_start()),
     )
     .with("itemId", item_id)
     .with("attribute", attribute)
@@ -163,26 +148,31 @@ impl Attributes<'_> {
         malformed(self.item_id, attribute, problem)
     }
 
-    fn check_names(&self) -> Result<(), SentryError> {
-        let of_a_model = self.item_id != ACCOUNT_ITEM && !self.item_id.starts_with(TENANT_PREFIX);
+    fn check_names(&self, mode: Mode) -> Result<(), SentryError> {
+        let limited = self.map.contains_key("limit");
+        let blocked = mode == Mode::Block;
+        let mut has_a_reason = blocked;
         for name in self.map.keys().map(String::as_str) {
-            if !KNOWN.contains(&name) {
+            let Some(attribute) = attributes::find(name) else {
+                let known: Vec<&str> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
                 return Err(
-                    self.wrong(name, &format!("is not a known attribute; known are {}", KNOWN.join(", ")))
+                    self.wrong(name, &format!("is not a known attribute; known are {}", known.join(", ")))
                 );
+            };
+            if !attribute.of.includes(self.item_id) {
+                return Err(self.wrong(name, attribute.of.belongs_to()));
             }
-            if !of_a_model && OF_MODELS.contains(&name) {
-                return Err(self.wrong(name, "belongs to a model's item, not to a tenant's or the account's"));
-            }
-            if !self.map.contains_key("limit") && OF_LIMITS.contains(&name) {
-                return Err(self.wrong(name, "means nothing without limit"));
+            match attribute.needs {
+                Needs::OtherAttributes => {}
+                Needs::Nothing => has_a_reason = true,
+                Needs::Limit if !limited => return Err(self.wrong(name, "means nothing without limit")),
+                Needs::LimitOrBlock if !limited && !blocked => {
+                    return Err(self.wrong(name, "means nothing without limit or the mode block"));
+                }
+                Needs::Limit | Needs::LimitOrBlock => {}
             }
         }
-        if !self.map.contains_key("limit")
-            && !["aliasOf", "pricePerMillionTokensUsd", "calling"]
-                .iter()
-                .any(|name| self.map.contains_key(*name))
-        {
+        if !has_a_reason {
             return Err(
                 self.wrong("limit", "is missing; write it as {\"input\": 1000000, \"output\": 3000000}")
             );
@@ -192,46 +182,50 @@ impl Attributes<'_> {
 
     fn limit(&self) -> Result<Option<Limit>, SentryError> {
         let Some(value) = self.map.get("limit") else { return Ok(None) };
-        let limit = self.amounts("limit", value, &["input", "output", "costUsd"])?;
-        match (limit.input, limit.output, limit.cost) {
-            (Some(_), None, _) => Err(self.wrong("limit.output", "is missing beside input")),
-            (None, Some(_), _) => Err(self.wrong("limit.input", "is missing beside output")),
-            (None, None, None) => {
-                Err(self.wrong("limit", "limits nothing; name input and output, costUsd, or all three"))
-            }
-            _ => Ok(Some(limit)),
+        let limit = self.amounts("limit", value, &[])?;
+        if limit == Limit::default() {
+            return Err(self.wrong("limit", "limits nothing; name input and output, costUsd, or all three"));
+        }
+        match (limit.input, limit.output) {
+            (Some(_), None) => Err(self.wrong("limit.output", "is missing beside input")),
+            (None, Some(_)) => Err(self.wrong("limit.input", "is missing beside output")),
+            (Some(_), Some(_)) | (None, None) => Ok(Some(limit)),
         }
     }
 
-    /// A map with a number for some dimensions.
-    fn amounts(&self, name: &str, value: &Value, known: &[&str]) -> Result<Limit, SentryError> {
+    /// A map with a number for some dimensions, and other entries.
+    fn amounts(&self, name: &str, value: &Value, others: &[&str]) -> Result<Limit, SentryError> {
         let Value::Object(map) = value else {
             return Err(self.wrong(name, "must be a map with the numbers input and output, or costUsd"));
         };
+        let mut known = Dimension::ALL.map(Dimension::as_str).to_vec();
+        known.extend(others);
         if let Some(other) = map.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(self.wrong(
                 &format!("{name}.{other}"),
                 &format!("is not known; known are {}", known.join(", ")),
             ));
         }
-        let tokens = |key: &str| self.whole(&format!("{name}.{key}"), map.get(key), 0, MAX_LIMIT);
-        let cost = map.get("costUsd").map(|number| {
-            money::read_usd(number).ok_or_else(|| {
-                self.wrong(
-                    &format!("{name}.costUsd"),
-                    &format!(
-                        "must be a number of dollars from 0 to {}, with at most nine decimals",
-                        money::MAX_USD
-                    ),
-                )
-            })
-        });
-        Ok(Limit { input: tokens("input")?, output: tokens("output")?, cost: cost.transpose()? })
+        Limit::try_from_fn(|dimension| {
+            let (path, value) = (format!("{name}.{}", dimension.as_str()), map.get(dimension.as_str()));
+            match dimension.unit() {
+                Unit::Tokens => self.whole(&path, value, 0, MAX_LIMIT),
+                Unit::Money => self.money(&path, value),
+            }
+        })
+    }
+
+    fn money(&self, path: &str, value: Option<&Value>) -> Result<Option<u64>, SentryError> {
+        let Some(value) = value else { return Ok(None) };
+        let problem = || {
+            format!("must be a number of dollars from 0 to {}, with at most nine decimals", money::MAX_USD)
+        };
+        money::read_usd(value).map(Some).ok_or_else(|| self.wrong(path, &problem()))
     }
 
     fn boost(&self, limit: Option<Limit>) -> Result<Option<Boost>, SentryError> {
         let (Some(value), Some(limit)) = (self.map.get("boost"), limit) else { return Ok(None) };
-        let addition = self.amounts("boost", value, &["input", "output", "costUsd", "until"])?;
+        let addition = self.amounts("boost", value, &["until"])?;
         if let Some((dimension, _)) = addition.each().find(|(dimension, _)| limit.get(*dimension).is_none()) {
             return Err(
                 self.wrong(&format!("boost.{}", dimension.as_str()), "adds to what the item does not limit")
@@ -326,9 +320,28 @@ impl Attributes<'_> {
     fn chat_model(&self, name: &str) -> Result<Option<String>, SentryError> {
         let Some(id) = self.text(name)? else { return Ok(None) };
         match ModelId::parse(&id) {
-            Ok(model) if !(name == "aliasOf" && model.opaque) => Ok(Some(id)),
-            _ => Err(self.wrong(name, "must be the id of a chat model, such as amazon.nova-2-lite-v1:0")),
+            Ok(_) => Ok(Some(id)),
+            Err(_) => Err(self.wrong(name, NO_CHAT_MODEL)),
         }
+    }
+
+    /// The model that the item's key is another name of. What the key says itself needs no
+    /// other name: all ids of a model share its budget as they are.
+    fn alias_of(&self) -> Result<Option<String>, SentryError> {
+        const NAME: &str = "aliasOf";
+        let Some(id) = self.chat_model(NAME)? else { return Ok(None) };
+        let family =
+            |id: &str| ModelId::parse(id).ok().filter(|model| !model.opaque).map(|model| model.family);
+        let Some(target) = family(&id) else { return Err(self.wrong(NAME, NO_CHAT_MODEL)) };
+        if family(self.item_id).as_ref() == Some(&target) {
+            return Err(self.wrong(
+                NAME,
+                &format!(
+                    "names {target}, of which the item's key is an id already; remove {NAME}, and {target}'s budget counts"
+                ),
+            ));
+        }
+        Ok(Some(id))
     }
 
     fn percentages(&self) -> Result<Vec<u8>, SentryError> {

@@ -1,15 +1,20 @@
 //! Which limit items apply to a request, and the budgets that they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::item::{LimitItem, malformed};
-use super::{ACCOUNT_ITEM, Budget, DEFAULT_ITEM, DEFAULT_MAX_TOKENS, Dimension, Limits, Mode, TENANT_PREFIX};
+use super::item::LimitItem;
+use super::{
+    ACCOUNT_ITEM, Budget, DEFAULT_ITEM, DEFAULT_MAX_TOKENS, Dimension, Limits, Mode, TENANT_PREFIX, combine,
+};
 use crate::error::{ErrorName, SentryError};
 use crate::model::ModelId;
 use crate::price::Listed;
+
+/// DynamoDB has no longer key, and fails a read of one together with all others.
+const MAX_KEY_BYTES: usize = 2_048;
 
 /// Whose limits are looked up, and when.
 #[derive(Debug)]
@@ -30,6 +35,7 @@ impl Lookup<'_> {
         keys.extend([DEFAULT_ITEM, ACCOUNT_ITEM].map(str::to_owned));
         keys.extend(self.tenant_model_keys(self.model));
         keys.extend(self.tenant_key());
+        keys.retain(|key| key.len() <= MAX_KEY_BYTES);
         keys
     }
 
@@ -39,7 +45,7 @@ impl Lookup<'_> {
         let known = self.keys();
         let mut keys = model_keys(target);
         keys.extend(self.tenant_model_keys(target));
-        keys.retain(|key| !known.contains(key));
+        keys.retain(|key| key.len() <= MAX_KEY_BYTES && !known.contains(key));
         keys
     }
 
@@ -48,23 +54,18 @@ impl Lookup<'_> {
     /// # Errors
     /// [`ErrorName::LimitNotConfigured`] when the item is malformed.
     pub fn target(&self, items: &BTreeMap<String, Value>) -> Result<Option<ModelId>, SentryError> {
-        let Some(item) = first(&model_keys(self.model), items)? else { return Ok(None) };
-        let Some(alias_of) = item.alias_of else { return Ok(None) };
-        match ModelId::parse(&alias_of) {
-            Ok(target) if !target.opaque => Ok(Some(target)),
-            _ => Err(malformed(
-                &item.item_id,
-                "aliasOf",
-                "must be the id of a chat model, such as amazon.nova-2-lite-v1:0",
-            )),
-        }
+        let of_model = read(&model_keys(self.model), items)?;
+        // An item says only ids that can be parsed: everything else of it is malformed.
+        Ok(of_model.iter().find_map(|item| ModelId::parse(item.alias_of.as_deref()?).ok()))
     }
 
     /// Picks the items that apply and makes budgets of them, narrowest first: the tenant's for
     /// this model, the tenant's for all models, the model's, the account's.
     ///
-    /// A family shares one budget, whichever item its limit comes from: a prefix is no way
-    /// around it. `target` is the model that [`Lookup::target`] gave.
+    /// A model is governed by the item of its family, else by the default item, and besides by
+    /// that of the very id that was asked for; the stricter counts in each dimension. A family
+    /// shares one budget, whichever item its limit comes from: a prefix is no way around it.
+    /// `target` is the model that [`Lookup::target`] gave.
     ///
     /// # Errors
     /// [`ErrorName::LimitNotConfigured`] when no item limits the model, when one that applies
@@ -79,37 +80,31 @@ impl Lookup<'_> {
             return Err(self.unknown_model());
         }
         let family = &target.unwrap_or(self.model).family;
-        let mut own = model_keys(self.model);
-        own.extend(target.map(model_keys).unwrap_or_default());
-        let mut of_model = Vec::new();
-        for key in &own {
-            of_model.extend(items.get(key).map(LimitItem::parse).transpose()?);
-        }
-        let default = items.get(DEFAULT_ITEM).map(LimitItem::parse).transpose()?;
-        let limiting = of_model.iter().chain(&default).find(|item| item.limit.is_some());
-        let limiting = limiting.ok_or_else(|| self.no_limit(family))?;
+        let models = || [Some(self.model), target].into_iter().flatten();
+        let of_model = read(&models().flat_map(model_keys).collect::<Vec<_>>(), items)?;
+        let default = read(&[DEFAULT_ITEM.to_owned()], items)?;
+        let family_has_its_own = of_model.iter().any(|item| item.item_id == *family && item.makes_a_budget());
+        let governing: Vec<&LimitItem> = of_model
+            .iter()
+            .chain(default.iter().filter(|_| !family_has_its_own))
+            .filter(|item| item.makes_a_budget())
+            .collect();
 
         let mut budgets = Vec::new();
         if let Some(tenant) = self.tenant_key() {
-            let mut keys = self.tenant_model_keys(self.model);
-            keys.extend(target.map(|target| self.tenant_model_keys(target)).unwrap_or_default());
-            if let Some(item) = first(&keys, items)? {
-                budgets.extend(self.budget(format!("{tenant}/{family}"), &item));
-            }
-            if let Some(item) = first(std::slice::from_ref(&tenant), items)? {
-                budgets.extend(self.budget(tenant, &item));
-            }
+            let keys: Vec<String> = models().flat_map(|model| self.tenant_model_keys(model)).collect();
+            budgets.extend(self.budget(format!("{tenant}/{family}"), &read(&keys, items)?));
+            budgets.extend(self.budget(tenant.clone(), &read(&[tenant], items)?));
         }
-        budgets.extend(
-            self.budget(family.clone(), limiting).map(|budget| Budget { counts_external: true, ..budget }),
-        );
-        if let Some(item) = first(&[ACCOUNT_ITEM.to_owned()], items)? {
-            budgets.extend(self.budget(ACCOUNT_ITEM.to_owned(), &item));
-        }
+        let of_family = combine::budget(family.clone(), &governing, self.at);
+        let of_family = of_family.ok_or_else(|| self.no_limit(family))?;
+        budgets.push(Budget { counts_external: true, ..of_family });
+        let account = read(&[ACCOUNT_ITEM.to_owned()], items)?;
+        budgets.extend(self.budget(ACCOUNT_ITEM.to_owned(), &account));
 
         let listed = Listed::of(family).map(|listed| listed.rates);
         let rates = of_model.iter().find_map(|item| item.rates).or(listed);
-        let rates = rates.or_else(|| default.as_ref().and_then(|item| item.rates));
+        let rates = rates.or_else(|| default.iter().find_map(|item| item.rates));
         let in_money =
             |budget: &&Budget| budget.mode == Mode::Enforce && budget.limit.get(Dimension::Cost).is_some();
         if let (None, Some(budget)) = (rates, budgets.iter().find(in_money)) {
@@ -119,25 +114,17 @@ impl Lookup<'_> {
             budgets,
             calling: of_model.iter().find_map(|item| item.calling),
             rates,
-            default_max_tokens: limiting.default_max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
-            max_tokens_cap: limiting.max_tokens_cap,
+            default_max_tokens: governing
+                .iter()
+                .find_map(|item| item.default_max_tokens)
+                .unwrap_or(DEFAULT_MAX_TOKENS),
+            max_tokens_cap: governing.iter().filter_map(|item| item.max_tokens_cap).min(),
             family: family.clone(),
         })
     }
 
-    fn budget(&self, key: String, item: &LimitItem) -> Option<Budget> {
-        Some(Budget {
-            key,
-            limit: item.limit_at(self.at)?,
-            item_id: item.item_id.clone(),
-            mode: item.mode,
-            min_max_tokens: item.min_max_tokens,
-            on_shortage: item.on_shortage,
-            warn_at_percent: item.warn_at_percent.clone(),
-            fallback_model_id: item.fallback_model_id.clone(),
-            shards: item.shards,
-            counts_external: false,
-        })
+    fn budget(&self, key: String, items: &[LimitItem]) -> Option<Budget> {
+        combine::budget(key, &items.iter().collect::<Vec<_>>(), self.at)
     }
 
     /// The id of the tenant's item, and the key of its budget.
@@ -196,20 +183,23 @@ fn no_price(model: &ModelId, family: &str, budget: &Budget) -> SentryError {
         ),
     )
     .with("modelId", model.id.as_str())
-    .with("itemId", budget.item_id.as_str())
+    .with("itemId", budget.item_of(Dimension::Cost))
     .with("attribute", "pricePerMillionTokensUsd")
 }
 
 /// The ids of a model's own items, the most specific first.
-fn model_keys(model: &ModelId) -> Vec<String> {
+pub(super) fn model_keys(model: &ModelId) -> Vec<String> {
     let mut keys = vec![model.id.clone()];
-    if model.family != model.id {
-        keys.push(model.family.clone());
-    }
+    keys.extend(model.name_in_arn().map(str::to_owned));
+    keys.push(model.family.clone());
+    keys.dedup();
     keys
 }
 
-/// The first item that exists.
-fn first(keys: &[String], items: &BTreeMap<String, Value>) -> Result<Option<LimitItem>, SentryError> {
-    keys.iter().find_map(|key| items.get(key)).map(LimitItem::parse).transpose()
+/// Those items that exist, each once, in the order of the keys.
+fn read(keys: &[String], items: &BTreeMap<String, Value>) -> Result<Vec<LimitItem>, SentryError> {
+    let mut keys: Vec<&String> = keys.iter().collect();
+    let mut seen = BTreeSet::new();
+    keys.retain(|key| seen.insert(*key));
+    keys.into_iter().filter_map(|key| items.get(key)).map(LimitItem::parse).collect()
 }

@@ -1,3 +1,8 @@
+mod attributes;
+mod check;
+mod combine;
+mod dimension;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -51,7 +56,7 @@ fn every_optional_attribute_is_read() {
     assert_eq!(item.warn_at_percent, [50, 90]);
     assert_eq!(item.alias_of.as_deref(), Some("amazon.nova-pro-v1:0"));
     assert_eq!(item.fallback_model_id.as_deref(), Some("amazon.nova-lite-v1:0"));
-    assert_eq!(item.calling, Some(Calling::Converse));
+    assert_eq!(item.calling, Some(InvocationMode::Converse));
     let rates = Rates { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_000_000 };
     assert_eq!(item.rates, Some(rates));
     let limit_at = |time: &str| item.limit_at(parse_time(time).unwrap()).unwrap();
@@ -83,6 +88,7 @@ fn a_malformed_item_names_the_attribute() {
     assert_eq!(attribute(json!({"modelId": "m", "limit": good, "warnAtPercent": [101]})), "warnAtPercent");
     assert_eq!(attribute(json!({"modelId": "m", "limit": good, "aliasOf": ""})), "aliasOf");
     assert_eq!(attribute(json!([])), "");
+    assert_eq!(attribute(json!({"limit": good})), "modelId");
     let with = |name: &str, value: Value| {
         let mut item = json!({"modelId": "m", "limit": good});
         item[name] = value;
@@ -116,10 +122,78 @@ fn attributes_that_would_mean_nothing_are_refused() {
         "maxTokensCap"
     );
     assert_eq!(
-        attribute(json!({"modelId": "x", "aliasOf": "amazon.nova-pro-v1:0", "mode": "block"})),
+        attribute(json!({"modelId": "x", "aliasOf": "amazon.nova-pro-v1:0", "mode": "observe"})),
         "mode"
     );
     assert_eq!(attribute(json!({"modelId": "account"})), "limit");
+    assert_eq!(attribute(json!({"modelId": "default", "limit": limit, "calling": "native"})), "calling");
+    for name in ["boost", "minMaxTokens", "onShortage", "warnAtPercent", "shards", "maxTokensCap"] {
+        assert_eq!(attribute(json!({"modelId": "m", "mode": "block", (name): 1})), name);
+    }
+}
+
+#[test]
+fn an_item_that_blocks_needs_no_limit() {
+    let nova = "amazon.nova-pro-v1:0";
+    let blocking = LimitItem::parse(&json!({"modelId": nova, "mode": "block"})).unwrap();
+    assert_eq!((blocking.limit, blocking.makes_a_budget()), (None, true));
+    let mut all = items(json!([
+        {"modelId": "default", "limit": {"input": 3, "output": 3}},
+        {"modelId": nova, "mode": "block", "fallbackModelId": "amazon.nova-lite-v1:0"},
+        {"modelId": "tenant/acme", "mode": "block", "description": "has not paid"},
+    ]));
+    // A limit of the default item is no way around it.
+    let budget = &lookup("us.amazon.nova-pro-v1:0", &all).unwrap().budgets[0];
+    assert_eq!((budget.mode, budget.limit, budget.item_id.as_str()), (Mode::Block, Limit::default(), nova));
+    assert_eq!(budget.fallback_model_id.as_deref(), Some("amazon.nova-lite-v1:0"));
+    let budgets = lookup_for("amazon.nova-lite-v1:0", Some("acme"), &all).unwrap().budgets;
+    let modes: Vec<_> = budgets.iter().map(|budget| (budget.key.as_str(), budget.mode)).collect();
+    assert_eq!(modes, [("tenant/acme", Mode::Block), ("amazon.nova-lite-v1:0", Mode::Enforce)]);
+    // As little is the limit of the family's item.
+    all = items(json!([
+        {"modelId": nova, "limit": {"input": 3, "output": 3}},
+        {"modelId": "us.amazon.nova-pro-v1:0", "mode": "block"},
+    ]));
+    assert_eq!(lookup("us.amazon.nova-pro-v1:0", &all).unwrap().budgets[0].mode, Mode::Block);
+    assert_eq!(lookup(nova, &all).unwrap().budgets[0].mode, Mode::Enforce);
+}
+
+#[test]
+fn another_name_of_the_same_model_is_refused_by_its_attribute() {
+    let nova = "amazon.nova-lite-v1:0";
+    for (id, target) in [
+        ("us.amazon.nova-lite-v1:0", nova),
+        (nova, "us.amazon.nova-lite-v1:0"),
+        (nova, nova),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", nova),
+    ] {
+        let all = items(json!([
+            {"modelId": "default", "limit": {"input": 3, "output": 3}},
+            {"modelId": id, "aliasOf": target},
+        ]));
+        let error = lookup(id, &all).unwrap_err();
+        assert_eq!(
+            (error.name, &error.details["itemId"], &error.details["attribute"]),
+            (ErrorName::LimitNotConfigured, &json!(id), &json!("aliasOf"))
+        );
+        assert!(error.message.contains("remove aliasOf"), "{}", error.message);
+    }
+    // A prefix that is not known yet is no id of the model, until an item says so.
+    let all = items(json!([
+        {"modelId": nova, "limit": {"input": 3, "output": 3}},
+        {"modelId": "mx.amazon.nova-lite-v1:0", "aliasOf": nova},
+    ]));
+    assert_eq!(lookup("mx.amazon.nova-lite-v1:0", &all).unwrap().budgets[0].key, nova);
+}
+
+#[test]
+fn no_key_is_read_that_dynamodb_cannot_have() {
+    let long = format!("arn:aws:bedrock:us-east-1:123456789012:imported-model/{}", "a".repeat(1_990));
+    let model = ModelId::parse(&long).unwrap();
+    let at = parse_time("2026-11-23T12:00:00Z").unwrap();
+    let keys = Lookup { model: &model, tenant: Some("acme"), at }.keys();
+    assert_eq!(keys.len(), 6, "{keys:?}");
+    assert!(keys.contains(&long) && keys.iter().all(|key| key.len() <= 2_048));
 }
 
 fn lookup(id: &str, all: &BTreeMap<String, Value>) -> Result<Limits, SentryError> {
