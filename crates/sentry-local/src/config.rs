@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use local_aws::Clock;
+use local_aws::faults::FaultError;
+use local_aws::lambda::pool::PoolError;
+use local_aws::stepfunctions::DefinitionError;
 use serde_json::Value;
 
-use crate::clock::Clock;
-use crate::names::{MODEL_ROUTER, RATE_LIMITER};
+use crate::machines::shipped_machines;
 
 /// A host's settings. `Config::default()` is a host in memory on a free port, as tests want it.
 #[derive(Debug, Clone)]
@@ -37,7 +40,7 @@ pub struct Config {
     pub usage_cache: Duration,
     /// Faults from the start, as `NAME:COUNT` or `NAME:PERCENT%`.
     pub faults: Vec<String>,
-    /// The time.
+    /// The time. Functions that run as child processes have the machine's.
     pub clock: Clock,
     /// Print each event that arrives to standard error.
     pub print_events: bool,
@@ -100,7 +103,8 @@ impl Config {
     /// where the host's CloudWatch lags more.
     #[must_use]
     pub fn metric_settling(&self) -> TimeDelta {
-        TimeDelta::seconds(reconcile::DEFAULT_METRIC_LAG).max(self.metric_lag + TimeDelta::minutes(1))
+        TimeDelta::seconds(sentry_aws::DEFAULT_METRIC_LAG_SECONDS)
+            .max(self.metric_lag + TimeDelta::minutes(1))
     }
 }
 
@@ -108,15 +112,6 @@ impl Config {
 #[must_use]
 pub fn default_limits() -> Vec<Value> {
     vec![serde_json::json!({"modelId": "default", "limit": {"input": 100_000, "output": 300_000}})]
-}
-
-/// The two state machines as they are deployed.
-#[must_use]
-pub fn shipped_machines() -> Vec<(String, String)> {
-    vec![
-        (RATE_LIMITER.to_owned(), include_str!("../../../statemachines/rate-limiter.asl.json").to_owned()),
-        (MODEL_ROUTER.to_owned(), include_str!("../../../statemachines/model-router.asl.json").to_owned()),
-    ]
 }
 
 /// Why a host did not start. The message says what to do.
@@ -143,18 +138,13 @@ pub enum StartError {
     Limits(String),
     /// A fault cannot be read.
     #[error("{0}")]
-    Faults(#[from] crate::faults::FaultError),
+    Faults(#[from] FaultError),
     /// A state machine cannot be run.
-    #[error("the state machine {machine} cannot be run: {reason}")]
-    Machine {
-        /// Its name.
-        machine: String,
-        /// The place and what is wrong there.
-        reason: String,
-    },
+    #[error("{0}")]
+    Machine(#[from] DefinitionError),
     /// A bootstrap is missing or cannot be run.
     #[error("{0}")]
-    Functions(String),
+    Functions(#[from] PoolError),
     /// An address of another service cannot be used.
     #[error("{0}")]
     Endpoint(String),

@@ -1,35 +1,36 @@
-//! A running host.
+//! A running host: which tables, functions and state machines there are.
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use chrono::SecondsFormat;
+use local_aws::Services;
+use local_aws::bedrock::BedrockConfig;
+use local_aws::bedrock::backend::Backend;
+use local_aws::cloudwatch::{CloudWatch, CloudWatchConfig};
+use local_aws::dynamodb::{DynamoDb, NumberIndex, Store};
+use local_aws::eventbridge::EventBridge;
+use local_aws::faults::Faults;
+use local_aws::http::{Server, listen, router, url_of};
+use local_aws::lambda::{Failure, Lambda};
+use local_aws::stepfunctions::{Finished, Refusal, StepFunctions};
+use sentry_core::model::ModelId;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::cloudwatch::{CloudWatch, CloudWatchConfig};
-use crate::config::{Config, StartError};
-use crate::events::EventStore;
-use crate::faults::Faults;
-use crate::functions::{Failure, Functions};
-use crate::models::Models;
+use crate::config::{BedrockBackend, Config, StartError};
+use crate::functions;
+use crate::machines::substituted;
+use crate::names::{CLAIMS_TABLE, LEDGER_TABLE, LIMITS_TABLE};
 use crate::output;
-use crate::reply::mix;
-use crate::server::{Services, router, without_delay};
-use crate::tables::Tables;
-use crate::workflows::{Finished, Refusal, Workflows};
 
 /// Events that are kept.
 const EVENTS: usize = 1_000;
-/// Connections that wait to be taken; the system allows fewer where it is set so.
-const BACKLOG: u32 = 4_096;
 /// How often the ledger is reconciled.
 const RECONCILE_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
-/// How long requests in flight may take when the host ends.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A host that serves until it is shut down.
 #[derive(Debug)]
@@ -37,8 +38,7 @@ pub struct Host {
     /// Where it listens.
     pub addr: SocketAddr,
     services: Arc<Services>,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    server: Server,
     schedule: JoinHandle<()>,
 }
 
@@ -48,57 +48,115 @@ pub struct Host {
 /// A port in use, or a setting that cannot work; the message says what to do.
 pub async fn start(config: Config) -> Result<Host, StartError> {
     let address = SocketAddr::new(config.host, config.port);
+    let failed = |error: std::io::Error| StartError::Listen {
+        address: address.to_string(),
+        reason: error.to_string(),
+    };
     let listener = listen(address).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => StartError::PortInUse(config.port),
-        _ => StartError::Listen { address: address.to_string(), reason: error.to_string() },
+        _ => failed(error),
     })?;
-    let addr = listener
-        .local_addr()
-        .map_err(|error| StartError::Listen { address: address.to_string(), reason: error.to_string() })?;
+    let addr = listener.local_addr().map_err(failed)?;
     let endpoint = url_of(addr);
-    let seed = seed(addr.port());
 
     let faults = Arc::new(Faults::parse(&config.faults, 0)?);
     let cloudwatch_config = CloudWatchConfig { lag: config.metric_lag, ..CloudWatchConfig::default() };
     let cloudwatch = Arc::new(CloudWatch::new(cloudwatch_config, Arc::clone(&faults)));
-    let models = Arc::new(Models::new(&config, seed, Arc::clone(&faults), Arc::clone(&cloudwatch))?);
-    let mut events = EventStore::new(EVENTS);
+    let bedrock = Arc::new(models(&config, &faults, &cloudwatch)?);
+    let mut eventbridge = EventBridge::new(EVENTS);
     if config.print_events {
-        events = events.with_observer(|event| output::note(&format!("event {event}")));
+        eventbridge = eventbridge.with_observer(|event| output::note(&format!("event {event}")));
     }
-    let events = Arc::new(events);
-    let tables = Tables::open(&config, Arc::clone(&faults)).await?;
-    let functions = Arc::new(Functions::new(&config, &endpoint, mix(seed), Arc::clone(&faults)).await?);
-    let workflows = Workflows::new(
-        &config.machines,
-        Arc::clone(&functions),
-        Arc::clone(&models),
-        Arc::clone(&events),
+    let eventbridge = Arc::new(eventbridge);
+    let dynamodb = tables(&config, Arc::clone(&faults)).await?;
+    let runtime = functions::runtime(&endpoint, &config).await;
+    let lambda = Arc::new(Lambda::new(runtime, Arc::clone(&faults)).await?);
+    let stepfunctions = StepFunctions::new(
+        substituted(&config.machines, &functions::function_names())?,
+        Arc::clone(&lambda),
+        Arc::clone(&bedrock),
+        Arc::clone(&eventbridge),
         config.clock,
-        mix(seed ^ 1),
     )?;
     let services = Arc::new(Services {
-        tables,
+        dynamodb,
         cloudwatch,
-        models,
-        events,
-        functions,
-        workflows,
+        bedrock,
+        eventbridge,
+        lambda,
+        stepfunctions,
         faults,
         clock: config.clock,
     });
 
-    let router = router(Arc::clone(&services));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(async move {
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        // It ends only when it is told to: failed connections are the clients' affair.
-        let _ = axum::serve(without_delay(listener), router).with_graceful_shutdown(stopped).await;
-    });
+    let server = Server::start(listener, router(Arc::clone(&services)));
     let schedule = tokio::spawn(schedule(Arc::clone(&services)));
-    Ok(Host { addr, services, stop, serving, schedule })
+    Ok(Host { addr, services, server, schedule })
+}
+
+/// The models that the settings ask for.
+fn models(
+    config: &Config,
+    faults: &Arc<Faults>,
+    cloudwatch: &Arc<CloudWatch>,
+) -> Result<Backend, StartError> {
+    let (faults, cloudwatch) = (Arc::clone(faults), Arc::clone(cloudwatch));
+    match &config.bedrock {
+        BedrockBackend::Simulated => {
+            let settings = BedrockConfig {
+                latency: config.model_latency,
+                aliases: aliases(&config.limits),
+                ..BedrockConfig::default()
+            };
+            Ok(Backend::simulated(settings, faults, cloudwatch))
+        }
+        BedrockBackend::Endpoint(endpoint) => Backend::at(endpoint, config.clock, faults, cloudwatch)
+            .map_err(|reason| StartError::Endpoint(format!("--bedrock: {reason}"))),
+    }
+}
+
+/// Opaque ids and the models behind them: what the limit items of the start say is so here, and
+/// such an id takes the native body of that model and of no other.
+fn aliases(limits: &[Value]) -> Vec<(String, String)> {
+    sentry_core::limit::aliases(limits)
+        .into_iter()
+        .filter(|(id, _)| ModelId::parse(id).is_ok_and(|model| model.opaque))
+        .map(|(id, target)| (id, target.id))
+        .collect()
+}
+
+/// Opens the tables, creates those that are missing and puts the limits that are.
+async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartError> {
+    let (store, option) = match (&config.dynamodb, &config.data) {
+        (Some(endpoint), _) => (Store::Endpoint(endpoint.clone()), "--dynamodb: "),
+        (None, Some(folder)) => (Store::Folder(folder.clone()), "--data: "),
+        (None, None) => (Store::Memory, ""),
+    };
+    let dynamodb =
+        DynamoDb::open(&store, faults).map_err(|error| StartError::Tables(format!("{option}{error}")))?;
+    let by_month = NumberIndex { name: "period-index", attribute: "period" };
+    let tables = [
+        (LIMITS_TABLE, "modelId", None),
+        (LEDGER_TABLE, "budget", Some(&by_month)),
+        (CLAIMS_TABLE, "claim", None),
+    ];
+    for (table, key, index) in tables {
+        dynamodb
+            .create_table(table, key, index)
+            .await
+            .map_err(|error| StartError::Tables(error.to_string()))?;
+    }
+    for item in &config.limits {
+        let key = item["modelId"].as_str().filter(|key| !key.is_empty());
+        let key = key.ok_or_else(|| {
+            StartError::Limits(format!("the limit item {item} has no modelId; write {{\"modelId\": \"default\", \"limit\": {{\"input\": 100000, \"output\": 300000}}}}"))
+        })?;
+        dynamodb
+            .put_if_absent(LIMITS_TABLE, "modelId", item)
+            .await
+            .map_err(|error| StartError::Limits(format!("the limit item {key:?} cannot be put: {error}")))?;
+    }
+    Ok(dynamodb)
 }
 
 /// Calls reconcile as the schedule of the template does.
@@ -106,34 +164,9 @@ async fn schedule(services: Arc<Services>) {
     loop {
         tokio::time::sleep(RECONCILE_EVERY).await;
         let event = json!({"time": services.clock.now().to_rfc3339_opts(SecondsFormat::Secs, true)});
-        if let Err(failure) = services.functions.invoke(reconcile::NAME, event).await {
+        if let Err(failure) = services.lambda.invoke(reconcile::NAME, event).await {
             output::note(&format!("reconcile failed: {}", failure.document()));
         }
-    }
-}
-
-/// Listens with a queue that takes a burst of connections.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A port is free again as soon as its host has ended.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Ids differ from one start to the next: with kept tables, a request's id must not come twice.
-fn seed(port: u16) -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let nanoseconds = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default();
-    mix(nanoseconds ^ (u64::from(std::process::id()) << 32) ^ u64::from(port))
-}
-
-/// The address for clients on this machine, also of a host that listens everywhere.
-fn url_of(addr: SocketAddr) -> String {
-    match addr {
-        addr if !addr.ip().is_unspecified() => format!("http://{addr}"),
-        SocketAddr::V4(_) => format!("http://127.0.0.1:{}", addr.port()),
-        SocketAddr::V6(_) => format!("http://[::1]:{}", addr.port()),
     }
 }
 
@@ -154,13 +187,13 @@ impl Host {
         name: Option<&str>,
         input: &str,
     ) -> Result<Arc<Finished>, Refusal> {
-        self.services.workflows.execute(machine, name, input, None).await
+        self.services.stepfunctions.execute(machine, name, input, None).await
     }
 
     /// The executions that an execution has started.
     #[must_use]
     pub fn children(&self, execution_arn: &str) -> Vec<Arc<Finished>> {
-        self.services.workflows.children(execution_arn)
+        self.services.stepfunctions.children(execution_arn)
     }
 
     /// Changes faults while the host runs.
@@ -180,13 +213,13 @@ impl Host {
     /// # Errors
     /// It fails, or does not run.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Failure> {
-        self.services.functions.invoke(function, event).await
+        self.services.lambda.invoke(function, event).await
     }
 
     /// The notices that were sent.
     #[must_use]
     pub fn events(&self) -> Value {
-        self.services.events.list()
+        self.services.eventbridge.list()
     }
 
     /// The CloudWatch of the host.
@@ -197,17 +230,13 @@ impl Host {
 
     /// Ends everything: requests in flight get a moment, child processes are gone afterwards.
     pub async fn shutdown(self) {
-        let _ = self.stop.send(());
         self.schedule.abort();
         let _ = self.schedule.await;
-        let mut serving = self.serving;
-        if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
-            serving.abort();
-        }
-        self.services.functions.close().await;
+        self.server.shutdown().await;
+        self.services.lambda.close().await;
         // Whoever still holds the services keeps the tables' thread only until then.
         if let Ok(services) = Arc::try_unwrap(self.services) {
-            services.tables.close().await;
+            services.dynamodb.close().await;
         }
     }
 }

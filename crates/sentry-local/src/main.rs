@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sentry_local::cli::{Arguments, run};
 
+/// The engine and the SDKs make and drop many small values: a third of the host's processor time was spent in the
+/// allocator of the C library. This one takes about 14 MiB more memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Two threads do: the tables have their own, and everything else waits most of the time.

@@ -16,3 +16,20 @@ pub fn line(text: &str) -> std::io::Result<()> {
     writeln!(out, "{text}")?;
     out.flush()
 }
+
+/// Draws these lines in the place of as many as were drawn before, and gives how many those are.
+///
+/// # Errors
+/// Nobody looks any more.
+pub fn redraw(lines: &[String], before: usize) -> std::io::Result<usize> {
+    let mut out = std::io::stdout().lock();
+    if before > 0 {
+        // To the start of the first line of before.
+        write!(out, "\x1b[{before}F")?;
+    }
+    for line in lines {
+        writeln!(out, "{line}\x1b[K")?;
+    }
+    out.flush()?;
+    Ok(lines.len())
+}

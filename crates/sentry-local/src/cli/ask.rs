@@ -1,13 +1,14 @@
 //! `ask`: one request through both workflows.
 
-use std::fmt::Write as _;
 use std::future::Future;
 use std::io::Read as _;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use asl::Status;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::answer::{Failure, answer};
 use super::{AskArguments, trace};
 use crate::names::RATE_LIMITER;
 use crate::output::{line, note};
@@ -17,30 +18,40 @@ use crate::{Config, Finished};
 const PATIENCE: Duration = Duration::from_secs(1);
 const REMINDER: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(arguments: AskArguments) -> Result<(), String> {
+pub(super) async fn run(arguments: AskArguments) -> Result<ExitCode, String> {
     let prompt = match arguments.prompt.as_str() {
         "-" => read_standard_input()?,
         prompt => prompt.to_owned(),
     };
     let request = request(&arguments, &prompt);
-    let host = with_progress("starting", crate::start(Config::default()))
-        .await
-        .map_err(|error| error.to_string())?;
+    let config =
+        Config { limits: arguments.tables.limits()?, data: arguments.tables.data, ..Config::default() };
+    let host = with_progress("starting", crate::start(config)).await.map_err(|error| error.to_string())?;
     let waiting = format!("waiting for {}", arguments.model);
     let result = with_progress(&waiting, host.execute(RATE_LIMITER, None, &request.to_string())).await;
-    let outcome = match &result {
+    let reported = match &result {
         Ok(finished) => {
-            if arguments.trace {
+            let traced = if arguments.trace {
                 let text = trace::render(finished, &host.children(&finished.arn));
                 // With --json standard output is for the document alone.
-                if arguments.json { note(&text) } else { print(&text)? }
-            }
-            report(finished, arguments.json)
+                if arguments.json {
+                    note(&text);
+                    Ok(())
+                } else {
+                    print(&text)
+                }
+            } else {
+                Ok(())
+            };
+            traced.and_then(|()| report(outcome(finished), arguments.json))
         }
-        Err(refusal) => Err(format!("{}: {}", refusal.name, refusal.message)),
+        Err(refusal) => {
+            let failure = Failure { error: refusal.name.to_owned(), cause: refusal.message.clone() };
+            report(Err(failure), arguments.json)
+        }
     };
     host.shutdown().await;
-    outcome
+    reported
 }
 
 fn request(arguments: &AskArguments, prompt: &str) -> Value {
@@ -87,134 +98,31 @@ fn print(text: &str) -> Result<(), String> {
     line(text).map_err(|error| format!("the answer cannot be printed: {error}"))
 }
 
-fn report(finished: &Finished, as_json: bool) -> Result<(), String> {
+/// How the execution ended: the answer document, or why there is none.
+fn outcome(finished: &Finished) -> Result<&str, Failure> {
     match (finished.status, &finished.output) {
-        (Status::Succeeded, Some(output)) if as_json => print(output),
-        (Status::Succeeded, Some(output)) => {
-            print(&answer(&serde_json::from_str(output).unwrap_or_default()))
-        }
-        (Status::TimedOut, _) => {
-            Err("ModelTimeout: the request took longer than Express workflows may".to_owned())
-        }
-        _ => Err(failure(
-            finished.error.as_deref().unwrap_or("InternalError"),
-            finished.cause.as_deref().unwrap_or_default(),
-        )),
+        (Status::Succeeded, Some(output)) => Ok(output),
+        (Status::TimedOut, _) => Err(Failure {
+            error: "ModelTimeout".to_owned(),
+            cause: "the request took longer than Express workflows may".to_owned(),
+        }),
+        _ => Err(Failure {
+            error: finished.error.clone().unwrap_or_else(|| "InternalError".to_owned()),
+            cause: finished.cause.clone().unwrap_or_default(),
+        }),
     }
 }
 
-/// The answer, and in a few lines what it cost.
-pub(super) fn answer(document: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut out = text(&document["message"]["content"]);
-    out.push_str("\n\n");
-    let usage = &document["usage"];
-    let _ = writeln!(out, "answered by  {} ({})", text(&document["modelId"]), text(&document["stopReason"]));
-    if document["fallback"].is_object() {
-        let _ = writeln!(
-            out,
-            "             in place of {}, whose budget is spent",
-            text(&document["requestedModelId"])
-        );
-    }
-    let _ = write!(
-        out,
-        "tokens       {} in, {} out",
-        number(&usage["inputTokens"]),
-        number(&usage["outputTokens"])
-    );
-    let cached =
-        [("cacheReadInputTokens", "read from the cache"), ("cacheWriteInputTokens", "written to the cache")];
-    for (name, what) in cached {
-        if usage[name].as_u64().unwrap_or(0) > 0 {
-            let _ = write!(out, ", {} {what}", number(&usage[name]));
+fn report(outcome: Result<&str, Failure>, as_json: bool) -> Result<ExitCode, String> {
+    match outcome {
+        Ok(document) if as_json => print(document)?,
+        Ok(document) => print(&answer(&serde_json::from_str(document).unwrap_or_default()))?,
+        // Whoever reads documents reads this one too: standard error would be the wrong place.
+        Err(failure) if as_json => {
+            print(&failure.document().to_string())?;
+            return Ok(ExitCode::FAILURE);
         }
+        Err(failure) => return Err(failure.text()),
     }
-    if document["usageEstimated"] == true {
-        out.push_str(" (estimated: the model did not say)");
-    }
-    if document["maxTokensShrunk"] == true {
-        let _ = write!(
-            out,
-            "\n             the answer was limited to {} tokens, all that the budget had left",
-            number(&document["maxTokens"])
-        );
-    }
-    budget(&mut out, &document["budget"]);
-    out
-}
-
-fn budget(out: &mut String, budget: &Value) {
-    let Some(budget) = budget.as_object() else { return };
-    let member = |name: &str| budget.get(name).and_then(Value::as_str).unwrap_or_default();
-    let _ = write!(
-        out,
-        "\nbudget       {}, {}, starts anew at {}",
-        member("key"),
-        member("period"),
-        member("resetsAt")
-    );
-    for (dimension, label) in [("input", "input"), ("output", "output"), ("costUsd", "dollars")] {
-        if let Some(numbers) = budget.get(dimension) {
-            let _ = write!(
-                out,
-                "\n  {label:<10} {} of {} left",
-                number(&numbers["remaining"]),
-                number(&numbers["limit"])
-            );
-            if numbers["reserved"].as_f64().unwrap_or(0.0) > 0.0 {
-                let _ = write!(out, ", {} held by requests in flight", number(&numbers["reserved"]));
-            }
-        }
-    }
-}
-
-/// The error's name and message, and the numbers that explain a refusal.
-pub(super) fn failure(error: &str, cause: &str) -> String {
-    let Ok(Value::Object(document)) = serde_json::from_str::<Value>(cause) else {
-        return format!("{error}: {cause}");
-    };
-    let mut out = format!("{error}: {}", document.get("message").and_then(Value::as_str).unwrap_or(cause));
-    explain(&mut out, &document);
-    out
-}
-
-fn explain(out: &mut String, document: &Map<String, Value>) {
-    let labels = [
-        ("path", "at"),
-        ("modelId", "model"),
-        ("dimension", "short of"),
-        ("requested", "needed"),
-        ("remaining", "left"),
-        ("retryAfterSeconds", "try again after seconds"),
-        ("requestId", "request"),
-    ];
-    for (name, label) in labels {
-        match document.get(name) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) => {
-                let _ = write!(out, "\n  {label}: {text}");
-            }
-            Some(value) => {
-                let _ = write!(out, "\n  {label}: {}", number(value));
-            }
-        }
-    }
-    budget(out, document.get("budget").unwrap_or(&Value::Null));
-}
-
-/// With commas between thousands; anything but a whole number as it is.
-pub(super) fn number(value: &Value) -> String {
-    let Some(number) = value.as_u64() else {
-        return if value.is_null() { "?".to_owned() } else { value.to_string() };
-    };
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    Ok(ExitCode::SUCCESS)
 }

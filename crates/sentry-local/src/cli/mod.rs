@@ -1,17 +1,24 @@
 //! The command line.
 
+mod amounts;
+mod answer;
 mod ask;
+mod demo;
+mod limits;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod welcome;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 
+use crate::config::default_limits;
 use crate::output;
 
 /// The port of `serve`, unless another one is asked for.
@@ -29,7 +36,10 @@ pub struct Arguments {
 enum Command {
     /// Send one request through both workflows and print the answer.
     Ask(AskArguments),
+    /// Send 200 requests at once at a budget for ten of them, and watch the budget hold.
+    Demo,
     /// Serve everything on one port until Ctrl-C.
+    #[command(after_long_help = serve::faults_help())]
     Serve(ServeArguments),
 }
 
@@ -46,12 +56,37 @@ struct AskArguments {
     /// The most tokens that the answer may have.
     #[arg(long, value_name = "N")]
     max_tokens: Option<u64>,
-    /// Print the answer document alone.
+    /// Print the answer document alone; where there is none, a document with `error` and `cause`.
     #[arg(long)]
     json: bool,
     /// Print each state of both executions with its duration and events.
     #[arg(long)]
     trace: bool,
+    #[command(flatten)]
+    tables: TableArguments,
+}
+
+/// What the tables hold, and where they are kept.
+#[derive(Debug, Args)]
+struct TableArguments {
+    /// Keep the tables in this folder instead of memory.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A JSON list of limit items, put when absent.
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
+}
+
+impl TableArguments {
+    /// The limit items, with warnings of those that do not limit what they seem to.
+    fn limits(&self) -> Result<Vec<Value>, String> {
+        let Some(file) = &self.limits else { return Ok(default_limits()) };
+        let file = limits::read(file)?;
+        for warning in &file.warnings {
+            output::note(&format!("warning: {warning}"));
+        }
+        Ok(file.items)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -62,12 +97,8 @@ struct ServeArguments {
     /// The address; anything but loopback lets others in, without any password.
     #[arg(long, value_parser = read_host, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Keep the tables in this folder instead of memory.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// A JSON list of limit items, put when absent.
-    #[arg(long, value_name = "FILE")]
-    limits: Option<PathBuf>,
+    #[command(flatten)]
+    tables: TableArguments,
     /// Run DIR/NAME/bootstrap (or DIR/NAME) as child processes instead of the functions in process.
     #[arg(long, value_name = "DIR")]
     functions: Option<PathBuf>,
@@ -92,11 +123,11 @@ struct ServeArguments {
     /// How long usage-query keeps what it read from CloudWatch.
     #[arg(long, value_name = "N", default_value_t = 300)]
     usage_cache_seconds: u64,
-    /// A fault, NAME:COUNT or NAME:PERCENT%; may be given several times.
+    /// A fault, NAME:COUNT or NAME:PERCENT%; may be given several times. --help lists them.
     #[arg(long, value_name = "NAME:AMOUNT")]
     fault: Vec<String>,
-    /// Move the clock by +36h or -5m, or to 2026-12-31T23:59:55Z.
-    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
+    /// Move the clock by +36h or -5m, or to 2026-12-31T23:59:55Z; not for functions in processes of their own.
+    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true, conflicts_with = "functions")]
     clock_offset: Option<String>,
 }
 
@@ -104,10 +135,11 @@ struct ServeArguments {
 pub async fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Ask(arguments) => ask::run(arguments).await,
+        Command::Demo => demo::run().await,
         Command::Serve(arguments) => serve::run(arguments).await,
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             output::note(&format!("error: {message}"));
             ExitCode::FAILURE

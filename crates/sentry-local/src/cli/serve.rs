@@ -1,21 +1,22 @@
 //! `serve`: everything on one port until Ctrl-C.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use serde_json::Value;
+use local_aws::faults::catalogue::{KNOWN, SERVICES, SHORT_NAMES};
 
 use super::ServeArguments;
-use crate::config::default_limits;
-use crate::names::{LEDGER_TABLE, LIMITS_TABLE, RATE_LIMITER, machine_arn};
+use super::welcome::welcome;
+use crate::functions;
 use crate::output::{line, note};
-use crate::{BedrockBackend, Clock, Config, FunctionsConfig, Host, ProcessConfig};
+use crate::{BedrockBackend, Clock, Config, FunctionsConfig, ProcessConfig};
 
-/// As the template sets it.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// Where a line of the help ends.
+const HELP_COLUMNS: usize = 110;
 
-pub(super) async fn run(arguments: ServeArguments) -> Result<(), String> {
+pub(super) async fn run(arguments: ServeArguments) -> Result<ExitCode, String> {
     let host = arguments.host;
     let description = describe(&arguments);
     let config = config(arguments)?;
@@ -28,12 +29,15 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), String> {
             "warning: {host_address} is not loopback: everyone who reaches this machine can use and change everything here, without a password"
         ));
     }
-    // A closed standard output is no reason to end.
-    let _ = line(&welcome(&host, &description));
-    let _ = line(&format!("listening on {}", host.url()));
-    ended.await;
+    // Whoever waits for these lines would wait forever.
+    let greeted = line(&welcome(&host.url(), &description))
+        .and_then(|()| line(&format!("listening on {}", host.url())))
+        .map_err(|error| format!("standard output cannot be written: {error}"));
+    if greeted.is_ok() {
+        ended.await;
+    }
     host.shutdown().await;
-    Ok(())
+    greeted.map(|()| ExitCode::SUCCESS)
 }
 
 fn config(arguments: ServeArguments) -> Result<Config, String> {
@@ -44,17 +48,14 @@ fn config(arguments: ServeArguments) -> Result<Config, String> {
     Ok(Config {
         host: arguments.host,
         port: arguments.port,
-        data: arguments.data,
-        limits: match &arguments.limits {
-            None => default_limits(),
-            Some(file) => read_limits(file)?,
-        },
+        limits: arguments.tables.limits()?,
+        data: arguments.tables.data,
         functions: match arguments.functions {
             None => FunctionsConfig::InProcess,
             Some(directory) => FunctionsConfig::Processes(ProcessConfig {
                 directory,
                 concurrency: arguments.function_concurrency,
-                timeout: FUNCTION_TIMEOUT,
+                timeout: functions::TIMEOUT,
                 verbose: arguments.verbose,
             }),
         },
@@ -73,27 +74,12 @@ fn config(arguments: ServeArguments) -> Result<Config, String> {
     })
 }
 
-/// The list of limit items in a file.
-pub(super) fn read_limits(file: &Path) -> Result<Vec<Value>, String> {
-    const EXAMPLE: &str = r#"[{"modelId": "default", "limit": {"input": 100000, "output": 300000}}]"#;
-    let place = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("the limits file {place} cannot be read: {error}"))?;
-    let document: Value = serde_json::from_str(&text).map_err(|error| {
-        format!("the limits file {place} is not JSON: {error}; write a list like {EXAMPLE}")
-    })?;
-    match document {
-        Value::Array(items) => Ok(items),
-        _ => Err(format!("the limits file {place} is not a list of limit items; write one like {EXAMPLE}")),
-    }
-}
-
 fn describe(arguments: &ServeArguments) -> String {
     let functions = match &arguments.functions {
         None => "in process".to_owned(),
         Some(directory) => format!("child processes from {}", directory.display()),
     };
-    let tables = match (&arguments.dynamodb, &arguments.data) {
+    let tables = match (&arguments.dynamodb, &arguments.tables.data) {
         (Some(endpoint), _) => format!("at {endpoint}"),
         (None, Some(directory)) => format!("in {}", directory.display()),
         (None, None) => "in memory".to_owned(),
@@ -103,30 +89,6 @@ fn describe(arguments: &ServeArguments) -> String {
     format!(
         "functions {functions}; tables {tables}; models {models}; metrics after {} s",
         arguments.metric_lag_seconds
-    )
-}
-
-fn welcome(host: &Host, description: &str) -> String {
-    let url = host.url();
-    let arn = machine_arn(RATE_LIMITER);
-    format!(
-        r#"bedrock cost sentry: {description}
-Step Functions, Lambda, DynamoDB ({LIMITS_TABLE}, {LEDGER_TABLE}), CloudWatch, Bedrock and EventBridge, all at {url}
-
-In this shell, for the AWS CLI and any AWS SDK (the last one keeps them from writing "sync-" before the host's name):
-  export AWS_ENDPOINT_URL={url} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 \
-    AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DISABLE_HOST_PREFIX_INJECTION=true
-
-A request by the AWS CLI, and what it cost:
-  aws stepfunctions start-sync-execution --state-machine-arn {arn} \
-    --input '{{"modelId":"us.anthropic.claude-sonnet-4-6","prompt":{{"messages":[{{"role":"user","content":"Why is the sky blue?"}}]}}}}'
-  aws dynamodb scan --table-name {LEDGER_TABLE}
-
-The same by an AWS SDK (Python):
-  boto3.client("stepfunctions", endpoint_url="{url}").start_sync_execution(stateMachineArn="{arn}", input="…")
-
-Truth and trouble: {url}/_local/usage, /_local/executions, /_local/events, /_local/faults
-"#
     )
 }
 
@@ -141,4 +103,27 @@ fn end_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// The faults that `--fault` takes, from the catalogue that it is read against.
+pub(super) fn faults_help() -> String {
+    let mut out = "Faults:\n  A name alone means Bedrock's where Bedrock has it, else that of every service that has it. It may carry its\n  service, and between the two the operation or the function: dynamodb.InternalServerError:1%,\n  lambda.settle.kill-function:1.\n".to_owned();
+    for service in SERVICES {
+        let _ = write!(out, "\n  {service}\n   ");
+        let mut column = 3;
+        for known in KNOWN.iter().filter(|known| known.service == service) {
+            let short = SHORT_NAMES.iter().find(|(_, name)| *name == known.name);
+            let name = match short {
+                Some((short, name)) => format!("{name} (or {short})"),
+                None => known.name.to_owned(),
+            };
+            if column + name.len() > HELP_COLUMNS {
+                out.push_str("\n   ");
+                column = 3;
+            }
+            column += name.len() + 1;
+            let _ = write!(out, " {name}");
+        }
+    }
+    out
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use asl::Event;
+use asl::HistoryEvent;
 
 use crate::Finished;
 
@@ -19,7 +19,7 @@ pub(super) struct Visit {
 }
 
 /// The stays in the order in which they began. A state that fails has no exit: it ends with its last event.
-pub(super) fn visits(history: &[Event]) -> Vec<Visit> {
+pub(super) fn visits(history: &[HistoryEvent]) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     for event in history {
         let Some(state) = &event.state else { continue };
