@@ -34,6 +34,13 @@ impl Connection {
         let loader = loader().http_client(http).endpoint_url(endpoint).region("us-east-1").test_credentials();
         Self { config: loader.load().await }
     }
+
+    /// A service that a test stands in for.
+    #[cfg(test)]
+    pub(crate) async fn with(http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static) -> Self {
+        let loader = loader().http_client(http).endpoint_url("http://service").region("us-east-1");
+        Self { config: loader.test_credentials().load().await }
+    }
 }
 
 fn loader() -> aws_config::ConfigLoader {
@@ -56,6 +63,31 @@ pub fn required_variable(name: &str) -> Result<String, SentryError> {
         SentryError::new(
             ErrorName::InternalError,
             format!("The environment variable {name} is not set. The template sets it; deploy the function with it."),
+        )
+    })
+}
+
+/// How long CloudWatch may take to show a call, unless `METRIC_LAG_SECONDS` says otherwise.
+pub const DEFAULT_METRIC_LAG_SECONDS: i64 = 660;
+
+/// How long CloudWatch may take to show a call, in seconds, as the environment says.
+///
+/// # Errors
+/// [`ErrorName::InternalError`] when `METRIC_LAG_SECONDS` is not a whole number.
+pub fn metric_lag() -> Result<i64, SentryError> {
+    Ok(seconds_variable("METRIC_LAG_SECONDS")?.unwrap_or(DEFAULT_METRIC_LAG_SECONDS))
+}
+
+/// A variable of the function's environment that is a number of seconds, where it is set.
+///
+/// # Errors
+/// [`ErrorName::InternalError`] that names the variable when it is not a whole number.
+pub fn seconds_variable(name: &str) -> Result<Option<i64>, SentryError> {
+    let Ok(text) = std::env::var(name) else { return Ok(None) };
+    text.parse::<i32>().map(|seconds| Some(i64::from(seconds))).map_err(|_| {
+        SentryError::new(
+            ErrorName::InternalError,
+            format!("The environment variable {name} is {text:?}; it must be a whole number of seconds."),
         )
     })
 }

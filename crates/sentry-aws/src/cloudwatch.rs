@@ -7,7 +7,7 @@ use aws_smithy_types::DateTime;
 use sentry_core::error::{ErrorName, SentryError};
 
 use crate::usage;
-use crate::{Connection, ListMetrics, MetricQuery, SumMetrics};
+use crate::{Connection, ListMetrics, MetricQuery, ReadMetrics};
 
 /// The most queries that one GetMetricData takes.
 const QUERIES_PER_CALL: usize = 500;
@@ -28,28 +28,28 @@ impl BedrockMetrics {
     }
 }
 
-impl SumMetrics for BedrockMetrics {
-    async fn sum(
+impl ReadMetrics for BedrockMetrics {
+    async fn points(
         &self,
         queries: &[MetricQuery],
-        start_seconds: i64,
-        end_seconds: i64,
-        period_seconds: i32,
-    ) -> Result<Vec<u64>, SentryError> {
-        let mut sums = vec![0_f64; queries.len()];
+        start: i64,
+        end: i64,
+        period: i32,
+    ) -> Result<Vec<Vec<(i64, u64)>>, SentryError> {
+        let mut points = vec![Vec::new(); queries.len()];
         for (chunk_index, chunk) in queries.chunks(QUERIES_PER_CALL).enumerate() {
             let offset = chunk_index * QUERIES_PER_CALL;
             let data: Vec<_> = chunk
                 .iter()
                 .enumerate()
-                .map(|(index, query)| metric(offset + index, query, period_seconds))
+                .map(|(index, query)| metric(offset + index, query, period))
                 .collect();
             let mut pages = self
                 .client
                 .get_metric_data()
                 .set_metric_data_queries(Some(data))
-                .start_time(DateTime::from_secs(start_seconds))
-                .end_time(DateTime::from_secs(end_seconds))
+                .start_time(DateTime::from_secs(start))
+                .end_time(DateTime::from_secs(end))
                 .into_paginator()
                 .send();
             while let Some(page) = pages.next().await {
@@ -64,13 +64,14 @@ impl SumMetrics for BedrockMetrics {
                         .id()
                         .and_then(|id| id.strip_prefix('q'))
                         .and_then(|id| id.parse::<usize>().ok());
-                    if let Some(sum) = index.and_then(|index| sums.get_mut(index)) {
-                        *sum += result.values().iter().sum::<f64>();
+                    if let Some(points) = index.and_then(|index| points.get_mut(index)) {
+                        let times = result.timestamps().iter().map(DateTime::secs);
+                        points.extend(times.zip(result.values().iter().copied().map(tokens)));
                     }
                 }
             }
         }
-        Ok(sums.into_iter().map(tokens).collect())
+        Ok(points)
     }
 }
 
@@ -81,7 +82,7 @@ impl ListMetrics for BedrockMetrics {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| unavailable(&DisplayErrorContext(&error).to_string()))?;
             for metric in page.metrics() {
-                let name = usage::METRICS.iter().find(|name| Some(**name) == metric.metric_name());
+                let name = metric.metric_name().and_then(usage::metric_named);
                 // With more dimensions the same tokens are counted once more.
                 if let (Some(name), [dimension]) = (name, metric.dimensions())
                     && let (Some("ModelId"), Some(id)) = (dimension.name(), dimension.value())

@@ -1,44 +1,44 @@
 //! The ledger table: translates an [`Update`] to one `UpdateItem`.
 //!
-//! The SDK's retries are off: after a timeout nobody knows whether a write happened, and a
-//! second one would count twice. Only a write that certainly did not happen is repeated.
+//! The SDK's retries are off for writes: after a timeout nobody knows whether a write happened,
+//! and a second one would count twice. Only a write that certainly did not happen is repeated.
+
+mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, Get, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactGetItem, TransactWriteItem,
 };
-use sentry_core::error::{ErrorName, SentryError};
-use sentry_core::ledger::{Condition, Counters, ItemKey, Outcome, Update};
-use sentry_core::month::Period;
+use sentry_core::ledger::{Counters, ItemKey, LedgerOutcome, Update};
 
-use crate::{Connection, ScanLedger, WriteLedger};
+use crate::expressions::Expressions;
+use crate::repeat::{Failure, repeated, was_refused};
+use crate::{Connection, WriteLedger};
 
-/// Repetitions of a throttled write.
-const THROTTLED_ATTEMPTS: u32 = 4;
-/// Errors with which DynamoDB says that it did not write.
-const THROTTLED: [&str; 4] = [
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "TransactionConflictException",
-];
-/// The same as the reasons of a transaction that was cancelled.
-const CANCELLED: [&str; 3] = ["ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"];
-/// The most items of one BatchGetItem.
-const ITEMS_PER_READ: usize = 100;
+/// The most items that [`WriteLedger::read`] takes: those of one `TransactGetItems`.
+pub const ITEMS_PER_SNAPSHOT: usize = 100;
+/// Attempts at a transaction that meets other writes of its items. They may have made its
+/// conditions untrue, so that soon the caller does better to look again.
+const CONFLICT_ATTEMPTS: u32 = 3;
 
 /// The ledger in DynamoDB, key `budget`.
 #[derive(Debug, Clone)]
 pub struct LedgerTable {
+    /// Without retries.
     client: Client,
+    /// With the connection's retries, for the reads of [`crate::ReadLedger`].
+    reader: Client,
     table: String,
 }
 
@@ -49,176 +49,184 @@ impl LedgerTable {
         let config = aws_sdk_dynamodb::config::Builder::from(&connection.config)
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config), table }
+        Self { client: Client::from_conf(config), reader: Client::new(&connection.config), table }
     }
 
-    async fn try_write(
-        &self,
-        item: &ItemKey,
-        expressions: &Expressions,
-    ) -> Result<Outcome, Box<UpdateItemError>> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("budget", key(item))
-            .update_expression(&expressions.update)
-            .set_condition_expression(expressions.condition.clone())
-            .set_expression_attribute_names(Some(expressions.names.clone()))
-            // DynamoDB refuses an empty map.
-            .set_expression_attribute_values(
-                (!expressions.values.is_empty()).then(|| expressions.values.clone()),
-            )
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(Outcome::Applied(counters(answer.attributes))),
-            Err(error) => match error.into_service_error() {
-                UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    Ok(Outcome::Refused(counters(refused.item)))
-                }
-                error => Err(Box::new(error)),
-            },
+    async fn read_one(&self, item: &ItemKey) -> LedgerOutcome {
+        let request =
+            self.client.get_item().table_name(&self.table).set_key(Some(key(item))).consistent_read(true);
+        match repeated(|| request.clone().send(), was_refused::<GetItemError>).await {
+            Ok(answer) => LedgerOutcome::Read(vec![counters(answer.item)]),
+            Err(failure) => without_outcome("read", failure),
+        }
+    }
+
+    async fn read_together(&self, items: &[ItemKey]) -> LedgerOutcome {
+        let mut gets = Vec::with_capacity(items.len());
+        for item in items {
+            match Get::builder().table_name(&self.table).set_key(Some(key(item))).build() {
+                Ok(get) => gets.push(TransactGetItem::builder().get(get).build()),
+                Err(error) => return unsendable(&error),
+            }
+        }
+        let request = self.client.transact_get_items().set_transact_items(Some(gets));
+        let again = |error: &SdkError<TransactGetItemsError>| match error.as_service_error() {
+            Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => {
+                Cancellation::of(cancelled.cancellation_reasons()) != Cancellation::Refused
+            }
+            _ => was_refused(error),
+        };
+        match repeated(|| request.clone().send(), again).await {
+            Ok(answer) => {
+                let mut found = answer.responses.unwrap_or_default().into_iter();
+                LedgerOutcome::Read(
+                    items.iter().map(|_| counters(found.next().and_then(|found| found.item))).collect(),
+                )
+            }
+            Err(failure) => without_outcome("read", failure),
         }
     }
 }
 
 impl WriteLedger for LedgerTable {
-    async fn write(&self, item: &ItemKey, update: &Update) -> Outcome {
+    async fn write(&self, item: &ItemKey, update: &Update) -> LedgerOutcome {
         let expressions = Expressions::of(update);
-        let mut attempt = 0;
-        loop {
-            match self.try_write(item, &expressions).await {
-                Ok(outcome) => return outcome,
-                Err(error) => {
-                    let throttled = error.code().is_some_and(|code| THROTTLED.contains(&code));
-                    attempt += 1;
-                    if !throttled || attempt == THROTTLED_ATTEMPTS {
-                        let reason = DisplayErrorContext(&*error).to_string();
-                        tracing::error!(item = item.as_str(), reason, "ledger write without an outcome");
-                        return Outcome::Unknown;
-                    }
-                    pause(attempt).await;
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(item)))
+            .update_expression(expressions.update)
+            .set_condition_expression(expressions.condition)
+            .set_expression_attribute_names(Some(expressions.names))
+            .set_expression_attribute_values(expressions.values)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match repeated(|| request.clone().send(), was_refused).await {
+            Ok(answer) => LedgerOutcome::Applied(counters(answer.attributes)),
+            Err(Failure::Other(error)) if is_refusal(&error) => match error.into_service_error() {
+                UpdateItemError::ConditionalCheckFailedException(refused) => {
+                    LedgerOutcome::Refused(counters(refused.item))
                 }
-            }
+                _ => LedgerOutcome::Unknown,
+            },
+            Err(failure) => without_outcome("write", failure),
         }
     }
 
-    async fn read(&self, items: &[ItemKey]) -> Option<Vec<Counters>> {
-        let mut found = HashMap::new();
-        for chunk in items.chunks(ITEMS_PER_READ) {
-            let keys = chunk.iter().map(|item| HashMap::from([("budget".to_owned(), key(item))])).collect();
-            let request =
-                KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok()?;
-            let mut left = HashMap::from([(self.table.clone(), request)]);
-            let mut attempt = 0;
-            while !left.is_empty() {
-                if attempt > 0 {
-                    pause(attempt).await;
-                }
-                attempt += 1;
-                if attempt > THROTTLED_ATTEMPTS {
-                    return None;
-                }
-                let answer = self.client.batch_get_item().set_request_items(Some(left)).send().await;
-                let answer = answer.map_err(|error| log(&DisplayErrorContext(&error).to_string())).ok()?;
-                for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                    if let Some(AttributeValue::S(key)) = item.get("budget") {
-                        found.insert(key.clone(), counters(Some(item)));
-                    }
-                }
-                left = answer.unprocessed_keys.unwrap_or_default();
-            }
+    async fn read(&self, items: &[ItemKey]) -> LedgerOutcome {
+        match items {
+            [] => LedgerOutcome::Read(Vec::new()),
+            [item] => self.read_one(item).await,
+            _ => self.read_together(items).await,
         }
-        Some(items.iter().map(|item| found.remove(item.as_str()).unwrap_or_default()).collect())
     }
 
-    async fn transact(&self, updates: &[(ItemKey, Update)]) -> Outcome {
+    async fn transact(&self, updates: &[(ItemKey, Update)]) -> LedgerOutcome {
         let mut writes = Vec::with_capacity(updates.len());
         for (item, update) in updates {
             let expressions = Expressions::of(update);
             let write = aws_sdk_dynamodb::types::Update::builder()
                 .table_name(&self.table)
-                .key("budget", key(item))
-                .update_expression(&expressions.update)
+                .set_key(Some(key(item)))
+                .update_expression(expressions.update)
                 .set_condition_expression(expressions.condition)
                 .set_expression_attribute_names(Some(expressions.names))
-                .set_expression_attribute_values(
-                    (!expressions.values.is_empty()).then_some(expressions.values),
-                )
+                .set_expression_attribute_values(expressions.values)
                 .build();
             match write {
                 Ok(write) => writes.push(TransactWriteItem::builder().update(write).build()),
-                Err(_) => return Outcome::Unknown,
+                Err(error) => return unsendable(&error),
             }
         }
-        for attempt in 1..=THROTTLED_ATTEMPTS {
-            let answer =
-                self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-            let Err(error) = answer else { return Outcome::Moved };
-            let throttled = error.code().is_some_and(|code| THROTTLED.contains(&code));
-            match error.into_service_error() {
-                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                    let again = |code: Option<&str>| code.is_some_and(|code| CANCELLED.contains(&code));
-                    if !cancelled.cancellation_reasons().iter().any(|reason| again(reason.code())) {
-                        return Outcome::NotMoved;
+        let request = self.client.transact_write_items().set_transact_items(Some(writes));
+        let mut conflicts = 0;
+        let again = |error: &SdkError<TransactWriteItemsError>| match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                match Cancellation::of(cancelled.cancellation_reasons()) {
+                    Cancellation::Refused => false,
+                    Cancellation::Throttled => true,
+                    Cancellation::Conflict => {
+                        conflicts += 1;
+                        conflicts < CONFLICT_ATTEMPTS
                     }
                 }
-                error if !throttled => {
-                    log(&DisplayErrorContext(&error).to_string());
-                    return Outcome::Unknown;
-                }
-                _ => {}
             }
-            pause(attempt).await;
+            _ => was_refused(error),
+        };
+        match repeated(|| request.clone().send(), again).await {
+            Ok(_) => LedgerOutcome::Moved,
+            Err(Failure::Other(error)) if is_cancellation(&error) => LedgerOutcome::NotMoved,
+            Err(failure) => without_outcome("transaction", failure),
         }
-        Outcome::NotMoved
     }
 }
 
-impl ScanLedger for LedgerTable {
-    async fn scan(&self, periods: &[Period]) -> Result<Vec<(ItemKey, Counters)>, SentryError> {
-        let mut scan = self.client.scan().table_name(&self.table).consistent_read(true);
-        scan = scan.expression_attribute_names("#budget", "budget");
-        let mut filters = Vec::new();
-        for (index, period) in periods.iter().enumerate() {
-            filters.push(format!("begins_with(#budget, :p{index})"));
-            scan = scan
-                .expression_attribute_values(format!(":p{index}"), AttributeValue::S(format!("{period}/")));
-        }
-        let mut pages = scan.filter_expression(filters.join(" OR ")).into_paginator().send();
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| {
-                log(&DisplayErrorContext(&error).to_string());
-                SentryError::new(
-                    ErrorName::SentryUnavailable,
-                    "The ledger cannot be read at the moment. The next run makes up for this one.",
-                )
-            })?;
-            for item in page.items.unwrap_or_default() {
-                if let Some(AttributeValue::S(key)) = item.get("budget") {
-                    items.push((ItemKey::from_table(key.clone()), counters(Some(item))));
-                }
+fn is_refusal(error: &SdkError<UpdateItemError>) -> bool {
+    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+}
+
+fn is_cancellation(error: &SdkError<TransactWriteItemsError>) -> bool {
+    error.as_service_error().is_some_and(TransactWriteItemsError::is_transaction_canceled_exception)
+}
+
+/// Why DynamoDB cancelled a transaction; what repeating helps least comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cancellation {
+    /// A condition did not hold, or the request is wrong.
+    Refused,
+    /// Another write of one of the items was under way.
+    Conflict,
+    /// For want of capacity alone.
+    Throttled,
+}
+
+impl Cancellation {
+    /// Each item has a reason; that of an item without a problem is `None`.
+    fn of(reasons: &[CancellationReason]) -> Self {
+        let mut cancellation = None;
+        for reason in reasons {
+            let reason = match reason.code() {
+                None | Some("None") => continue,
+                Some("TransactionConflict") => Self::Conflict,
+                Some("ProvisionedThroughputExceeded" | "ThrottlingError") => Self::Throttled,
+                Some(_) => return Self::Refused,
+            };
+            if cancellation != Some(Self::Conflict) {
+                cancellation = Some(reason);
             }
         }
-        Ok(items)
+        // DynamoDB names a reason; when it does not, another write is the likeliest.
+        cancellation.unwrap_or(Self::Conflict)
     }
 }
 
-fn key(item: &ItemKey) -> AttributeValue {
-    AttributeValue::S(item.as_str().to_owned())
+/// The outcome of an operation that failed otherwise than by a condition.
+fn without_outcome<E>(operation: &'static str, failure: Failure<E>) -> LedgerOutcome
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match failure {
+        Failure::Throttled => {
+            tracing::warn!(operation, "the ledger refuses for want of capacity");
+            LedgerOutcome::Throttled
+        }
+        Failure::Other(error) => {
+            let reason = DisplayErrorContext(&*error).to_string();
+            tracing::error!(operation, reason, "the ledger does not answer");
+            LedgerOutcome::Unknown
+        }
+    }
 }
 
-/// Longer from one attempt to the next.
-async fn pause(attempt: u32) {
-    tokio::time::sleep(Duration::from_millis(20 << attempt)).await;
+/// The SDK cannot build a request. Its only reason is a field that is missing, and all are given.
+fn unsendable(error: &aws_sdk_dynamodb::error::BuildError) -> LedgerOutcome {
+    tracing::error!(reason = error.to_string(), "a request to the ledger cannot be built");
+    LedgerOutcome::Unknown
 }
 
-fn log(reason: &str) {
-    tracing::error!(reason, "the ledger does not answer");
+fn key(item: &ItemKey) -> HashMap<String, AttributeValue> {
+    HashMap::from([("budget".to_owned(), AttributeValue::S(item.as_str().to_owned()))])
 }
 
 fn counters(item: Option<HashMap<String, AttributeValue>>) -> Counters {
@@ -229,71 +237,4 @@ fn counters(item: Option<HashMap<String, AttributeValue>>) -> Counters {
             _ => None,
         })
         .collect()
-}
-
-/// The expressions of an `UpdateItem`. Every attribute goes by a placeholder, since some
-/// names are reserved words.
-struct Expressions {
-    update: String,
-    condition: Option<String>,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-impl Expressions {
-    fn of(update: &Update) -> Self {
-        let mut this =
-            Self { update: String::new(), condition: None, names: HashMap::new(), values: HashMap::new() };
-        let add: Vec<_> = update
-            .add
-            .iter()
-            .map(|(name, number)| format!("{} {}", this.name(name), this.value(*number)))
-            .collect();
-        let set: Vec<_> = update
-            .set
-            .iter()
-            .map(|(name, number)| format!("{} = {}", this.name(name), this.value(*number)))
-            .collect();
-        let remove: Vec<_> = update.remove.iter().map(|name| this.name(name)).collect();
-        for (keyword, clauses) in [("ADD", add), ("SET", set), ("REMOVE", remove)] {
-            if !clauses.is_empty() {
-                let space = if this.update.is_empty() { "" } else { " " };
-                // Writing to a String cannot fail.
-                let _ = write!(this.update, "{space}{keyword} {}", clauses.join(", "));
-            }
-        }
-        let conditions: Vec<_> =
-            update.conditions.iter().map(|condition| this.condition(condition)).collect();
-        if !conditions.is_empty() {
-            this.condition = Some(conditions.join(" AND "));
-        }
-        this
-    }
-
-    fn condition(&mut self, condition: &Condition) -> String {
-        let (name, operator, number, holds_for_zero) = match condition {
-            Condition::AtMost(name, number) => (name, "<=", *number, 0 <= *number),
-            Condition::AtLeast(name, number) => (name, ">=", *number, 0 >= *number),
-            Condition::Equals(name, number) => (name, "=", *number, 0 == *number),
-        };
-        let (name, value) = (self.name(name), self.value(number));
-        // A missing attribute counts as zero; DynamoDB would let any comparison with it fail.
-        if holds_for_zero {
-            format!("(attribute_not_exists({name}) OR {name} {operator} {value})")
-        } else {
-            format!("{name} {operator} {value}")
-        }
-    }
-
-    fn name(&mut self, attribute: &str) -> String {
-        let placeholder = format!("#{attribute}");
-        self.names.insert(placeholder.clone(), attribute.to_owned());
-        placeholder
-    }
-
-    fn value(&mut self, number: i64) -> String {
-        let placeholder = format!(":v{}", self.values.len());
-        self.values.insert(placeholder.clone(), AttributeValue::N(number.to_string()));
-        placeholder
-    }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use sentry_core::error::SentryError;
-use sentry_core::ledger::{Counters, ItemKey, Outcome, Update};
+use sentry_core::ledger::{Claim, ItemKey, LedgerOutcome, Update};
 use sentry_core::month::Period;
+use sentry_core::notice::Notice;
 use serde_json::Value;
 
 /// Reads limit items.
@@ -23,25 +24,58 @@ pub trait ScanLimits: Send + Sync {
     fn scan(&self) -> impl Future<Output = Result<Vec<Value>, SentryError>> + Send;
 }
 
-/// Writes to the ledger.
+/// Writes to the ledger, and reads what a write needs to know.
+///
+/// What was refused for want of capacity is repeated for some seconds before it is
+/// [`LedgerOutcome::Throttled`]. What is [`LedgerOutcome::Unknown`] was never repeated.
 pub trait WriteLedger: Send + Sync {
-    /// One conditional write. It is never repeated when its outcome is unknown.
-    fn write(&self, item: &ItemKey, update: &Update) -> impl Future<Output = Outcome> + Send;
+    /// One conditional write: [`LedgerOutcome::Applied`], [`LedgerOutcome::Refused`], [`LedgerOutcome::Throttled`]
+    /// or [`LedgerOutcome::Unknown`].
+    fn write(&self, item: &ItemKey, update: &Update) -> impl Future<Output = LedgerOutcome> + Send;
 
-    /// Reads items as they stand now; `None` when the table does not answer.
-    fn read(&self, items: &[ItemKey]) -> impl Future<Output = Option<Vec<Counters>>> + Send;
+    /// Reads up to 100 items as they all stood at one moment: [`LedgerOutcome::Read`] in the order of the
+    /// keys, [`LedgerOutcome::Throttled`] or [`LedgerOutcome::Unknown`]. An item that is missing has no counters.
+    fn read(&self, items: &[ItemKey]) -> impl Future<Output = LedgerOutcome> + Send;
 
-    /// All of these writes or none: [`Outcome::Moved`], [`Outcome::NotMoved`] or [`Outcome::Unknown`].
-    fn transact(&self, updates: &[(ItemKey, Update)]) -> impl Future<Output = Outcome> + Send;
+    /// All of these writes or none: [`LedgerOutcome::Moved`], [`LedgerOutcome::NotMoved`],
+    /// [`LedgerOutcome::Throttled`] or [`LedgerOutcome::Unknown`]. Other writes of the same items that are
+    /// under way count as [`LedgerOutcome::NotMoved`].
+    fn transact(&self, updates: &[(ItemKey, Update)]) -> impl Future<Output = LedgerOutcome> + Send;
 }
 
-/// Reads the ledger as a whole.
-pub trait ScanLedger: Send + Sync {
-    /// The items of these periods, in no order.
-    fn scan(
-        &self,
-        periods: &[Period],
-    ) -> impl Future<Output = Result<Vec<(ItemKey, Counters)>, SentryError>> + Send;
+/// Reads the ledger of a month as a whole.
+pub trait ReadLedger: Send + Sync {
+    /// The keys of the period's items. An item that was created a moment ago may be missing.
+    ///
+    /// # Errors
+    /// `SentryUnavailable` when the ledger does not answer.
+    fn keys(&self, period: Period) -> impl Future<Output = Result<Vec<ItemKey>, SentryError>> + Send;
+}
+
+/// Claims idempotency keys.
+pub trait ClaimKeys: Send + Sync {
+    /// Takes the key if it is free at `now`, in epoch seconds, or has the same owner already.
+    fn claim(&self, claim: &Claim, now: i64) -> impl Future<Output = Claimed> + Send;
+
+    /// Gives the key back, unless it has another owner by now. Whether this owner certainly does not
+    /// hold it any more.
+    fn give_back(&self, claim: &Claim) -> impl Future<Output = bool> + Send;
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// The key belongs to the claim's owner.
+    Taken,
+    /// The key belongs to another execution.
+    InUse {
+        /// When it is free at the latest, in epoch seconds.
+        until: i64,
+    },
+    /// The table refused for want of capacity: certainly not taken.
+    Throttled,
+    /// Nobody knows: the table did not answer.
+    Unknown,
 }
 
 /// Finds out which models are in use.
@@ -50,16 +84,29 @@ pub trait ListMetrics: Send + Sync {
     fn list(&self) -> impl Future<Output = Result<Vec<MetricQuery>, SentryError>> + Send;
 }
 
-/// Sums Bedrock's metrics.
-pub trait SumMetrics: Send + Sync {
-    /// The sum of each query, in the order of the queries.
-    fn sum(
+/// Reads Bedrock's metrics.
+pub trait ReadMetrics: Send + Sync {
+    /// The datapoints of each query, in the order of the queries: the start of each period that has
+    /// data and the sum of the tokens. All times are epoch seconds, the end is exclusive.
+    ///
+    /// # Errors
+    /// `UsageUnavailable` when CloudWatch does not answer.
+    fn points(
         &self,
         queries: &[MetricQuery],
-        start_seconds: i64,
-        end_seconds: i64,
-        period_seconds: i32,
-    ) -> impl Future<Output = Result<Vec<u64>, SentryError>> + Send;
+        start: i64,
+        end: i64,
+        period: i32,
+    ) -> impl Future<Output = Result<Vec<Vec<(i64, u64)>>, SentryError>> + Send;
+}
+
+/// Sends notices.
+pub trait PublishEvents: Send + Sync {
+    /// Sends them all, as far as they are taken.
+    ///
+    /// # Errors
+    /// `InternalError` when one was not taken or nobody knows.
+    fn publish(&self, entries: &[Notice]) -> impl Future<Output = Result<(), SentryError>> + Send;
 }
 
 /// One metric of one model.

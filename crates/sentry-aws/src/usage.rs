@@ -1,88 +1,116 @@
-//! Token usage out of Bedrock's metrics: which to ask for, in which period, and what their
-//! sums mean.
+//! A month's token usage out of Bedrock's metrics: which to ask for, in which period, and what
+//! they mean.
 //!
-//! A datapoint carries its whole period and the time of the period's start. One-minute
-//! points live 15 days, so closed days are read by the day and only the current one by the
-//! minute: valid on the 31st as on the 1st. Metrics are named, because a search forgets what
-//! was silent for two weeks.
+//! A datapoint carries its whole period and the time of the period's start. One-minute points live
+//! 15 days, so closed days are read by the day and only the rest by the minute: valid on the 31st
+//! as on the 1st. Metrics are named, because a search forgets what was silent for two weeks.
 
-use sentry_core::error::SentryError;
+mod reader;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
 use sentry_core::money::TokenUsage;
 
-use crate::{MetricQuery, SumMetrics};
+use crate::MetricQuery;
+
+pub use reader::UsageReader;
+pub use slots::Slots;
 
 /// Seconds of the period of closed days.
 pub const DAY: i32 = 86_400;
-/// Seconds of the period of the current day.
+/// Seconds of the period of the rest.
 pub const MINUTE: i32 = 60;
 
-/// The metrics of one model. The cache is counted under two spellings; a model has one of them.
-pub(crate) const METRICS: [&str; 6] = [
-    "InputTokenCount",
-    "OutputTokenCount",
+/// The metrics that every model in use has: they show whether an id is in use.
+const PROBES: [&str; 2] = ["InputTokenCount", "OutputTokenCount"];
+/// The metrics of prompt caching. CloudWatch counts it under two spellings.
+const CACHE: [&str; 4] = [
     "CacheReadInputTokenCount",
     "CacheReadInputTokens",
     "CacheWriteInputTokenCount",
     "CacheWriteInputTokens",
 ];
 
-/// The metrics of a set of models.
+/// The metric of tokens that has this name.
+pub(crate) fn metric_named(name: &str) -> Option<&'static str> {
+    PROBES.into_iter().chain(CACHE).find(|metric| *metric == name)
+}
+
+/// The ids under which CloudWatch counts a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UsageQueries(Vec<MetricQuery>);
+pub struct ModelIds {
+    /// The ids.
+    pub ids: Vec<String>,
+    /// The metrics that `ListMetrics` shows, also those of other ids; `None` when it was not asked.
+    /// It shows a new metric up to 15 minutes late, so what it lacks may still exist.
+    pub listed: Option<Vec<MetricQuery>>,
+}
 
-impl UsageQueries {
-    /// Every metric of every id.
-    #[must_use]
-    pub fn of_ids(model_ids: &[String]) -> Self {
-        let of_id = |id: &String| METRICS.map(|metric| MetricQuery { metric, model_id: id.clone() });
-        Self(model_ids.iter().flat_map(of_id).collect())
+impl ModelIds {
+    /// The metrics that are listed for an id.
+    fn listed(&self, id: &str, use_list: bool) -> Vec<&'static str> {
+        let listed = self.listed.iter().flatten().filter(|query| use_list && query.model_id == id);
+        listed.map(|query| query.metric).collect()
     }
 
-    /// Those of these metrics that belong to the ids.
-    #[must_use]
-    pub fn among(metrics: &[MetricQuery], model_ids: &[String]) -> Self {
-        Self(metrics.iter().filter(|metric| model_ids.contains(&metric.model_id)).cloned().collect())
+    /// What to ask for first: the metrics that show whether an id is in use, listed or not, and
+    /// the cache metrics that are listed.
+    fn first(&self, use_list: bool) -> Vec<MetricQuery> {
+        let metrics = |id: &String| {
+            let listed = self.listed(id, use_list).into_iter().filter(|metric| CACHE.contains(metric));
+            of(id, &PROBES.into_iter().chain(listed).collect::<Vec<_>>())
+        };
+        self.ids.iter().flat_map(metrics).collect()
     }
 
-    /// The sums of the queries, taken together.
-    fn total(&self, sums: &[u64]) -> TokenUsage {
-        let mut total = TokenUsage::default();
-        // By id, since one of the two spellings is meant, not both.
-        let mut ids: Vec<&str> = self.0.iter().map(|query| query.model_id.as_str()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for id in ids {
-            let sum = |names: [&str; 2]| {
-                let of = |(query, sum): (&MetricQuery, &u64)| {
-                    (query.model_id == id && names.contains(&query.metric)).then_some(*sum)
-                };
-                self.0.iter().zip(sums).filter_map(of).max().unwrap_or(0)
-            };
-            total = total.plus(&TokenUsage {
-                input_tokens: sum(["InputTokenCount"; 2]),
-                output_tokens: sum(["OutputTokenCount"; 2]),
-                cache_read_input_tokens: sum(["CacheReadInputTokenCount", "CacheReadInputTokens"]),
-                cache_write_input_tokens: sum(["CacheWriteInputTokenCount", "CacheWriteInputTokens"]),
-            });
-        }
-        total
+    /// What to ask for then: of the ids that are in use, the cache metrics of a kind that is
+    /// listed under neither spelling.
+    fn second(&self, use_list: bool, points: &Points) -> Vec<MetricQuery> {
+        let metrics = |id: &String| {
+            let listed = self.listed(id, use_list);
+            let kinds = CACHE.chunks(2).filter(|kind| !kind.iter().any(|metric| listed.contains(metric)));
+            of(id, &kinds.flatten().copied().collect::<Vec<_>>())
+        };
+        self.ids.iter().filter(|id| points.shows(id)).flat_map(metrics).collect()
     }
 }
 
-/// The usage between two points in time, the end exclusive. Nothing to ask is no usage.
-///
-/// # Errors
-/// `UsageUnavailable` when CloudWatch does not answer.
-pub async fn sum_usage(
-    metrics: &impl SumMetrics,
-    queries: &UsageQueries,
-    start: i64,
-    end: i64,
-    period: i32,
-) -> Result<TokenUsage, SentryError> {
-    if start >= end || queries.0.is_empty() {
-        return Ok(TokenUsage::default());
+fn of(id: &str, metrics: &[&'static str]) -> Vec<MetricQuery> {
+    metrics.iter().map(|metric| MetricQuery { metric, model_id: id.to_owned() }).collect()
+}
+
+/// Usage by id and by the start of the period.
+#[derive(Debug, Default)]
+struct Points(BTreeMap<(String, i64), TokenUsage>);
+
+impl Points {
+    fn add(&mut self, query: &MetricQuery, series: &[(i64, u64)]) {
+        for (time, sum) in series {
+            let usage = self.0.entry((query.model_id.clone(), *time)).or_default();
+            let count = match query.metric {
+                "InputTokenCount" => &mut usage.input_tokens,
+                "OutputTokenCount" => &mut usage.output_tokens,
+                "CacheReadInputTokenCount" | "CacheReadInputTokens" => &mut usage.cache_read_input_tokens,
+                _ => &mut usage.cache_write_input_tokens,
+            };
+            // The same tokens may be counted under both spellings.
+            *count = (*count).max(*sum);
+        }
     }
-    let sums = metrics.sum(&queries.0, start, end, period).await?;
-    Ok(queries.total(&sums))
+
+    fn shows(&self, id: &str) -> bool {
+        self.0.iter().any(|((of, _), usage)| of == id && *usage != TokenUsage::default())
+    }
+
+    fn by_time(self) -> BTreeMap<i64, TokenUsage> {
+        let mut by_time: BTreeMap<i64, TokenUsage> = BTreeMap::new();
+        for ((_, time), usage) in self.0 {
+            let sum = by_time.entry(time).or_default();
+            *sum = sum.plus(&usage);
+        }
+        by_time
+    }
 }

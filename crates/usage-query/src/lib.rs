@@ -4,44 +4,41 @@
 //! Fails open towards the ledger: without CloudWatch the workflow goes on, since the ledger
 //! alone keeps what went through the sentry within the limit.
 
-mod cache;
-mod plan;
+use std::time::{Duration, Instant};
 
-use std::time::Duration;
-
-use sentry_aws::{BedrockMetrics, Connection, DAY, MINUTE, SumMetrics, UsageQueries, sum_usage};
+use sentry_aws::{BedrockMetrics, Connection, ModelIds, ReadMetrics, Slots, UsageReader};
 use sentry_core::error::{ErrorName, SentryError};
 use sentry_core::money::TokenUsage;
 use sentry_core::month::{MonthRange, parse_time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use cache::Cache;
-use plan::Plan;
-
 /// The function's name.
 pub const NAME: &str = "usage-query";
 /// How long a warm function keeps what it read, unless `USAGE_CACHE_SECONDS` says otherwise.
 const DEFAULT_CACHE: Duration = Duration::from_secs(300);
 
-/// The metrics and what a warm function remembers of them.
+/// The metrics and what a warm function remembers of them: GetMetricData costs money and is limited
+/// to 50 calls a second, while the ledger is exact in between.
 #[derive(Debug)]
 pub struct Context<M> {
-    metrics: M,
-    cache: Cache,
+    usage: UsageReader<M>,
+    keep: Duration,
+    /// A family's month and when it was read.
+    kept: Slots<Option<(Instant, TokenUsage)>>,
 }
 
 impl<M> Context<M> {
     /// Keeps what was read for `keep`; zero asks CloudWatch every time.
     #[must_use]
     pub fn new(metrics: M, keep: Duration) -> Self {
-        Self { metrics, cache: Cache::new(keep) }
+        Self { usage: UsageReader::new(metrics), keep, kept: Slots::default() }
     }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct UsageQueryEvent {
     model_ids: Vec<String>,
     range: MonthRange,
 }
@@ -67,38 +64,27 @@ pub async fn prepare() -> Result<Context<BedrockMetrics>, SentryError> {
 ///
 /// # Errors
 /// `UsageUnavailable` when CloudWatch does not answer.
-pub async fn handle<M: SumMetrics>(event: Value, context: &Context<M>) -> Result<Value, SentryError> {
-    let Event { model_ids, range } = sentry_lambda::read(&event)?;
+pub async fn handle<M: ReadMetrics>(event: Value, context: &Context<M>) -> Result<Value, SentryError> {
+    let UsageQueryEvent { model_ids, range } = sentry_lambda::read(&event)?;
     let time = |text: &str, field: &str| {
         parse_time(text).map_err(|error| {
             SentryError::new(ErrorName::InternalError, error.to_string())
                 .with("path", format!("range.{field}"))
         })
     };
-    let start = time(&range.start, "start")?;
-    let plan = Plan::new(start, time(&range.now, "now")?);
-    let queries = UsageQueries::of_ids(&model_ids);
-    let slot = context.cache.slot(&format!("{} {}", start.timestamp(), model_ids.join(" ")));
+    let start = time(&range.start, "start")?.timestamp();
+    let end = time(&range.end, "end")?.timestamp();
+    let now = time(&range.now, "now")?.timestamp();
+    let slot = context.kept.get(&format!("{start} {}", model_ids.join(" ")));
     let mut slot = slot.lock().await;
-    if let Some(usage) = slot.fresh(&context.cache) {
+    if let Some((read, usage)) = *slot
+        && read.elapsed() < context.keep
+    {
         return Ok(document(usage, &range.now));
     }
-    let mut usage = TokenUsage::default();
-    if let Some((start, end)) = plan.closed_days() {
-        // Closed days change no more: one query for a day's worth of requests.
-        let closed = match slot.closed_days(start, end) {
-            Some(usage) => usage,
-            None => {
-                let closed = sum_usage(&context.metrics, &queries, start, end, DAY).await?;
-                slot.keep_closed_days(start, end, closed)
-            }
-        };
-        usage = usage.plus(&closed);
-    }
-    if let Some((start, end)) = plan.current_day() {
-        usage = usage.plus(&sum_usage(&context.metrics, &queries, start, end, MINUTE).await?);
-    }
-    slot.keep(usage);
+    let ids = ModelIds { ids: model_ids, listed: None };
+    let usage = context.usage.read(&ids, start, end, now).await?.total();
+    *slot = Some((Instant::now(), usage));
     Ok(document(usage, &range.now))
 }
 
