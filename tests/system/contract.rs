@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use asl::LintOptions;
 use sentry_core::error::ErrorName;
-use sentry_core::model::{Calling, ModelId, ROUTES, Route};
 use serde_json::Value;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -43,7 +42,7 @@ fn substitutions(machine: &str) -> BTreeSet<String> {
         .filter_map(|line| line.trim().split(':').next()))
 }
 
-fn pascal_case(name: &str) -> String {
+pub fn pascal_case(name: &str) -> String {
     name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
@@ -69,6 +68,27 @@ fn the_shipped_machines_pass_the_lint() {
             substitutions: Some(substitutions(machine)),
         };
         assert_eq!(asl::lint(definition, &options), [], "{machine}");
+    }
+}
+
+#[test]
+fn the_machines_can_be_read_line_by_line() {
+    const COLUMNS: usize = 160;
+    for (machine, definition) in MACHINES {
+        for (index, line) in definition.lines().enumerate() {
+            let columns = line.chars().count();
+            assert!(columns <= COLUMNS, "{machine} line {}: {columns} columns", index + 1);
+        }
+    }
+}
+
+#[test]
+fn both_ways_of_calling_a_model_fail_alike() {
+    let definition: Value = serde_json::from_str(MODEL_ROUTER).unwrap();
+    let [native, converse] = ["InvokeModel", "Converse"].map(|state| &definition["States"][state]);
+    for field in ["TimeoutSeconds", "Retry", "Catch"] {
+        assert!(!native[field].is_null(), "{field}");
+        assert_eq!(native[field], converse[field], "{field}");
     }
 }
 
@@ -111,124 +131,15 @@ fn every_error_name_is_in_code_and_in_the_machines() {
         let mut found = Vec::new();
         strings(&definition, "", &mut found);
         for (key, text) in found {
-            if key == "ErrorEquals" && !text.contains('.') || key == "Error" && !text.starts_with("{%") {
+            let is_literal = !text.starts_with("{%");
+            if key == "ErrorEquals" && !text.contains('.') || (key == "Error" || key == "type") && is_literal
+            {
                 assert!(known.contains(text), "{machine} names {text}, which code does not have");
                 named.insert(text.to_owned());
-            }
-            for name in between(text, "'type': '", '\'') {
-                assert!(known.contains(&name), "{machine} gives {name}, which code does not have");
-                named.insert(name);
             }
         }
     }
     // What compare decides goes through by its name, and CloudWatch's failure stays inside.
     let passed_through = set(["BudgetExceeded", "BudgetBusy", "RequestInProgress", "UsageUnavailable"]);
     assert_eq!(known.difference(&named).cloned().collect::<BTreeSet<_>>(), passed_through);
-}
-
-/// A rule of DetermineVendor: the pattern of the name, the function and whether it is called natively.
-struct VendorRule {
-    pattern: String,
-    formatter: String,
-    native: bool,
-}
-
-fn vendor_rules() -> Vec<VendorRule> {
-    let definition: Value = serde_json::from_str(MODEL_ROUTER).unwrap();
-    let choices = definition["States"]["DetermineVendor"]["Choices"].as_array().unwrap();
-    choices
-        .iter()
-        .map(|rule| {
-            let condition = rule["Condition"].as_str().unwrap();
-            let pattern =
-                condition.strip_prefix("{% $contains($name, /").and_then(|rest| rest.strip_suffix("/) %}"));
-            VendorRule {
-                pattern: pattern.expect("a rule looks at the name alone").replace("\\/", "/"),
-                formatter: rule["Assign"]["formatter"].as_str().unwrap().to_owned(),
-                native: rule["Assign"]["native"].as_bool().unwrap(),
-            }
-        })
-        .collect()
-}
-
-/// The rules are a mark of where a vendor's name begins and a list of literal alternatives.
-fn regex_matches(regex: &str, text: &str) -> bool {
-    let alternatives = expand(regex.strip_prefix("(^|[./])").expect("a rule begins at a vendor's name"));
-    alternatives.iter().any(|literal| {
-        text.match_indices(literal.as_str()).any(|(at, _)| at == 0 || text[..at].ends_with(['.', '/']))
-    })
-}
-
-/// Every literal that a pattern of groups and escaped dots stands for.
-fn expand(pattern: &str) -> Vec<String> {
-    let Some(open) = pattern.find('(') else {
-        return top_level(pattern).into_iter().map(|part| part.replace("\\.", ".")).collect();
-    };
-    let mut depth = 0;
-    let close = pattern.char_indices().skip(open).find(|(_, c)| {
-        depth += i32::from(*c == '(') - i32::from(*c == ')');
-        depth == 0
-    });
-    let close = close.expect("a group ends").0;
-    let mut all = Vec::new();
-    for inner in top_level(&pattern[open + 1..close]) {
-        for middle in expand(&inner) {
-            for rest in expand(&pattern[close + 1..]) {
-                all.push(format!("{}{middle}{rest}", pattern[..open].replace("\\.", ".")));
-            }
-        }
-    }
-    all
-}
-
-fn top_level(pattern: &str) -> Vec<String> {
-    let (mut parts, mut depth) = (vec![String::new()], 0);
-    for c in pattern.chars() {
-        depth += i32::from(c == '(') - i32::from(c == ')');
-        if c == '|' && depth == 0 {
-            parts.push(String::new());
-        } else {
-            parts.last_mut().unwrap().push(c);
-        }
-    }
-    parts
-}
-
-/// Ids of the test's list and the examples of the table, each with its family.
-fn known_models() -> Vec<ModelId> {
-    let listed = include_str!("model_ids.txt").lines().filter(|line| !line.is_empty());
-    let examples = ROUTES.iter().flat_map(|route| route.examples).copied();
-    listed
-        .chain(examples)
-        .map(|id| ModelId::parse(id).unwrap_or_else(|error| panic!("{id}: {error}")))
-        .collect()
-}
-
-#[test]
-fn the_router_has_the_table_in_code_for_its_rules() {
-    let rules = vendor_rules();
-    let (mut rules_met, mut rows_met) = (BTreeSet::new(), BTreeSet::new());
-    for model in known_models() {
-        let route: &Route = model.route();
-        rows_met.insert(route.title);
-        // By the id, and by the family alone, as the rate-limiter gives it.
-        for name in [&model.id, &model.family] {
-            let met = rules.iter().position(|rule| regex_matches(&rule.pattern, name));
-            let rule = met.map(|index| (rules[index].formatter.clone(), rules[index].native));
-            let expected = route.format.map(|format| {
-                (format!("${{Format{}FunctionArn}}", pascal_case(format)), route.calling == Calling::Native)
-            });
-            assert_eq!(rule, expected, "{name}");
-            rules_met.extend(met);
-        }
-    }
-    assert_eq!(rules_met.len(), rules.len(), "a rule that no known model meets");
-    let rows = ROUTES.iter().chain([Route::for_opaque()]).map(|route| route.title);
-    assert_eq!(rows_met, rows.filter(|title| *title != "Every other vendor").collect());
-    // Every function is somebody's.
-    let mut named = set(rules.iter().map(|rule| rule.formatter.as_str()));
-    named.insert("${FormatConverseFunctionArn}".to_owned());
-    let functions =
-        formatters::function_names().map(|name| format!("${{{}FunctionArn}}", pascal_case(&name)));
-    assert_eq!(named, functions.collect());
 }

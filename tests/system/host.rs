@@ -78,7 +78,7 @@ impl Tables {
     /// One item's numbers, without those that are zero.
     pub async fn budget(&self, key: &str) -> BTreeMap<String, i64> {
         let mut item = self.ledger().await.remove(key).unwrap_or_default();
-        item.retain(|name, number| *number != 0 && name != "expiresAt");
+        item.retain(|name, number| *number != 0 && name != "expiresAt" && name != "period");
         item
     }
 

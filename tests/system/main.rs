@@ -4,6 +4,7 @@
 mod budgets;
 mod burst;
 mod contract;
+mod contributing;
 mod host;
 mod ledger;
 mod reconcile;

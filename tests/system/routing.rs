@@ -1,14 +1,17 @@
 //! The shipped model-router, with scripted tasks: every way of calling, every error name.
 
-use asl::Status;
-use sentry_core::model::{Calling, ModelId};
+use std::collections::BTreeSet;
+
+use asl::{Options, Status, TaskError};
+use sentry_core::model::{InvocationMode, ModelId, ROUTES, Route};
 use serde_json::{Value, json};
 
-use crate::script::{Script, cause, run};
+use crate::contract::pascal_case;
+use crate::script::{Script, cause, run, run_with};
 
-const MODEL_ROUTER: &str = include_str!("../../statemachines/model-router.asl.json");
+pub const MODEL_ROUTER: &str = include_str!("../../statemachines/model-router.asl.json");
 
-fn router_well() -> Script {
+pub fn router_well() -> Script {
     Script::default()
         .reply("FormatRequest", [Ok(json!({"Payload": {"body": {"some": "body"}}}))])
         .reply("InvokeModel", [Ok(json!({"Body": {"text": "raw"}, "ContentType": "application/json"}))])
@@ -19,7 +22,7 @@ fn router_well() -> Script {
         )
 }
 
-fn asks(model_id: &str) -> Value {
+pub fn asks(model_id: &str) -> Value {
     json!({"modelId": model_id, "prompt": {"messages": [{"role": "user", "content": "Why?"}]}, "tags": {"applicationId": "a"}})
 }
 
@@ -52,26 +55,36 @@ async fn way(model_id: &str, more: Value) -> (String, &'static str) {
     let [format, normalize] = ["FormatRequest", "NormalizeResponse"].map(|state| script.arguments(state));
     assert_eq!(format["FunctionName"], normalize["FunctionName"], "{model_id} {more}");
     for event in [format["Payload"].clone(), normalize["Payload"].clone()] {
-        assert_eq!((&event["modelId"], event.get("family")), (&json!(model_id), more.get("family")));
+        assert_eq!((&event["modelId"], &event["family"]), (&json!(model_id), &more["family"]));
     }
     (format["FunctionName"].as_str().unwrap().to_owned(), called)
 }
 
 fn function(format: &str) -> String {
-    let name: String = format.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
-    format!("arn:Format{name}FunctionArn")
+    format!("arn:Format{}FunctionArn", pascal_case(format))
+}
+
+/// Ids of the test's list and the examples of the table in code.
+fn known_models() -> Vec<ModelId> {
+    let listed = include_str!("model_ids.txt").lines().filter(|line| !line.is_empty());
+    let examples = ROUTES.iter().flat_map(|route| route.examples).copied();
+    listed
+        .chain(examples)
+        .map(|id| ModelId::parse(id).unwrap_or_else(|error| panic!("{id}: {error}")))
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_model_is_called_in_its_way_or_in_the_one_that_is_forced() {
-    for id in include_str!("model_ids.txt").lines() {
-        let model = ModelId::parse(id).unwrap();
-        let route = model.route();
+    let mut rows_met = BTreeSet::new();
+    for model in known_models() {
+        let (id, route) = (model.id.as_str(), model.route());
+        rows_met.insert(route.title);
         let native = route.format.map(|format| (function(format), "InvokeModel"));
         let converse = (function("converse"), "Converse");
         let own_way = match route.calling {
-            Calling::Native => native.clone().unwrap(),
-            Calling::Converse => converse.clone(),
+            InvocationMode::Native => native.clone().unwrap(),
+            InvocationMode::Converse => converse.clone(),
         };
         assert_eq!(way(id, json!({})).await, own_way, "{id}");
         // A vendor without a format of its own has only Converse.
@@ -91,6 +104,34 @@ async fn a_model_is_called_in_its_way_or_in_the_one_that_is_forced() {
             assert_eq!(way(id, more).await, converse, "{id} as {family}");
         }
     }
+    let rows = ROUTES.iter().chain([Route::for_opaque()]).map(|route| route.title);
+    assert_eq!(rows_met, rows.filter(|title| *title != "Every other vendor").collect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_rule_for_a_vendor_is_met_and_every_function_is_used() {
+    let mut router: Value = serde_json::from_str(MODEL_ROUTER).unwrap();
+    let rules = router["States"]["DetermineVendor"]["Choices"].as_array_mut().unwrap();
+    let mut used = BTreeSet::from(["${FormatConverseFunctionArn}".to_owned()]);
+    let mut unmet = BTreeSet::new();
+    for (index, rule) in rules.iter_mut().enumerate() {
+        let marked = format!("arn:rule-{index}");
+        used.insert(rule["Assign"]["formatter"].as_str().unwrap().to_owned());
+        rule["Assign"]["formatter"] = json!(marked);
+        unmet.insert(marked);
+    }
+    let router = router.to_string();
+    for model in known_models() {
+        let mut input = asks(&model.id);
+        // By Converse, which has one function for all, the rule would not show.
+        input["calling"] = json!("native");
+        let (_, script) = run(&router, input, router_well()).await;
+        unmet.remove(script.arguments("FormatRequest")["FunctionName"].as_str().unwrap());
+    }
+    assert_eq!(unmet, BTreeSet::new(), "rules that no known model meets");
+    let functions =
+        formatters::function_names().map(|name| format!("${{{}FunctionArn}}", pascal_case(&name)));
+    assert_eq!(used, functions.collect());
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,8 +157,8 @@ async fn every_bedrock_error_has_a_documented_name_for_both_ways_of_calling() {
             ("ValidationException", "ModelRejectedRequest", false, 1),
             ("ModelTimeoutException", "ModelTimeout", true, 1),
             ("ModelErrorException", "ModelUnavailable", true, 1),
-            ("InternalServerException", "ModelUnavailable", false, 4),
-            ("ServiceUnavailableException", "ModelUnavailable", false, 4),
+            ("InternalServerException", "ModelUnavailable", true, 1),
+            ("ServiceUnavailableException", "ModelUnavailable", true, 1),
             ("SdkClientException", "ModelUnavailable", true, 1),
         ] {
             let script = router_well().fails(state, &format!("{prefix}{error}"));
@@ -133,15 +174,13 @@ async fn every_bedrock_error_has_a_documented_name_for_both_ways_of_calling() {
             assert!(message.contains(error) && !message.contains("123456789012"), "{message}");
             assert_eq!(script.states().iter().filter(|called| *called == state).count(), attempts, "{error}");
         }
-        for (error, name) in
-            [("States.Timeout", "ModelTimeout"), ("States.DataLimitExceeded", "UnreadableModelResponse")]
-        {
-            let (execution, _) = run(MODEL_ROUTER, asks(model_id), router_well().fails(state, error)).await;
-            assert_eq!(
-                (execution.error.as_deref(), cause(&execution)["possiblyBilled"].as_bool()),
-                (Some(name), Some(true))
-            );
-        }
+        // The cause of a timeout is empty, its message is not.
+        let script = router_well().reply(state, [Err(TaskError::new("States.Timeout", ""))]);
+        let (execution, _) = run(MODEL_ROUTER, asks(model_id), script).await;
+        assert_eq!(execution.error.as_deref(), Some("ModelTimeout"));
+        let cause = cause(&execution);
+        assert_eq!(cause["possiblyBilled"], true);
+        assert!(cause["message"].as_str().unwrap().contains("did not answer in time"), "{cause}");
     }
 }
 
@@ -185,5 +224,27 @@ async fn nonsense_for_a_router_is_left_to_the_formatter() {
         );
         let execution = run(MODEL_ROUTER, input.clone(), script).await.0;
         assert_eq!(execution.error.as_deref(), Some("InvalidRequest"), "{input} {execution:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_much_data_is_named_whether_or_not_all_errors_cover_it() {
+    let too_large = || Err(TaskError::new("States.DataLimitExceeded", "too large"));
+    for all_covers_data_limit in [false, true] {
+        for (model_id, state, name, billed) in [
+            ("anthropic.claude-x", "FormatRequest", "RequestTooLarge", false),
+            ("anthropic.claude-x", "InvokeModel", "UnreadableModelResponse", true),
+            ("some.model", "Converse", "UnreadableModelResponse", true),
+            ("anthropic.claude-x", "NormalizeResponse", "UnreadableModelResponse", true),
+        ] {
+            let script = router_well().reply(state, [too_large()]);
+            let options = Options { all_covers_data_limit, ..Options::default() };
+            let execution = run_with(MODEL_ROUTER, asks(model_id), script, options).await.0;
+            assert_eq!(
+                (execution.error.as_deref(), cause(&execution)["possiblyBilled"].as_bool()),
+                (Some(name), Some(billed)),
+                "{state} {all_covers_data_limit}"
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use asl::{Execution, Start, StateMachine, TaskCall, TaskError, Tasks};
+use asl::{Execution, Options, Start, StateMachine, TaskCall, TaskError, Tasks};
 use serde_json::{Value, json};
 
 pub type Reply = Result<Value, TaskError>;
@@ -68,6 +68,15 @@ impl Tasks for Shared {
 }
 
 pub async fn run(definition: &str, input: Value, script: Script) -> (Execution, Arc<Script>) {
+    run_with(definition, input, script, Options::default()).await
+}
+
+pub async fn run_with(
+    definition: &str,
+    input: Value,
+    script: Script,
+    options: Options,
+) -> (Execution, Arc<Script>) {
     let values: BTreeMap<String, String> = definition
         .split("${")
         .skip(1)
@@ -85,7 +94,7 @@ pub async fn run(definition: &str, input: Value, script: Script) -> (Execution, 
         start_time: "2026-11-23T12:00:00Z".parse().unwrap(),
     };
     let script = Arc::new(script);
-    let execution = asl::run(&machine, start, Arc::new(Shared(Arc::clone(&script)))).await;
+    let execution = asl::run_with(&machine, start, Arc::new(Shared(Arc::clone(&script))), options).await;
     (execution, script)
 }
 

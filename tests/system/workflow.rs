@@ -1,9 +1,15 @@
 //! The shipped rate-limiter, with scripted tasks: every path, every error name.
 
-use asl::{Status, TaskError};
+use asl::{Options, Status, TaskError};
+use compare::{CompareAnswer, Notes, TriedModel, TriedModels};
+use sentry_core::ledger::{BudgetDocument, Hold, ItemKey, Reservation, Totals};
+use sentry_core::limit::{Amounts, Budget};
+use sentry_core::month::Period;
 use serde_json::{Value, json};
+use settle::SettleAnswer;
 
-use crate::script::{Reply, Script, cause, run};
+use crate::routing::{MODEL_ROUTER, asks, router_well};
+use crate::script::{Reply, Script, cause, run, run_with};
 
 const RATE_LIMITER: &str = include_str!("../../statemachines/rate-limiter.asl.json");
 
@@ -25,31 +31,74 @@ fn routed(status: &str, output: &Value, error: Option<(&str, Value)>) -> Reply {
     Ok(result)
 }
 
-fn admitted() -> Value {
-    json!({"verdict": "admit", "maxTokens": 1024, "maxTokensShrunk": false,
-        "reservation": {"input": 200, "output": 1024}, "budget": {"key": "anthropic.claude-sonnet-4-6"}, "notes": {}})
+const FAMILY: &str = "anthropic.claude-sonnet-4-6";
+
+fn period() -> Period {
+    "2026-11".parse().unwrap()
 }
 
-fn settled() -> Value {
-    json!({"budget": {"key": "anthropic.claude-sonnet-4-6", "status": "ok"}, "usage": answer()["usage"], "usageEstimated": false, "thresholds": []})
+fn budget() -> Budget {
+    serde_json::from_value(
+        json!({"key": FAMILY, "itemId": "default", "limit": {"input": 10_000, "output": 10_000},
+        "minMaxTokens": 64, "onShortage": "shrink", "warnAtPercent": [80]}),
+    )
+    .unwrap()
+}
+
+fn held() -> Reservation {
+    let amounts = Amounts { input: 200, output: 1_024, cost: 0 };
+    Reservation { holds: vec![Hold::new(ItemKey::new(period(), FAMILY), 1_795_435_200, amounts)], amounts }
+}
+
+fn budget_document() -> BudgetDocument {
+    BudgetDocument::new(&budget(), period(), &Totals::default(), true)
+}
+
+fn admitted() -> Value {
+    admitted_with(Notes::default())
+}
+
+fn admitted_with(notes: Notes) -> Value {
+    let admit = CompareAnswer::Admit {
+        max_tokens: 1_024,
+        max_tokens_shrunk: false,
+        model_timeout_seconds: 231,
+        reservation: Box::new(held()),
+        budgets: vec![budget_document()],
+        notes,
+    };
+    serde_json::to_value(admit).unwrap()
+}
+
+fn settlement() -> SettleAnswer {
+    let counters = [("settledOutput".to_owned(), 2), ("output".to_owned(), 2)].into_iter().collect();
+    let document = BudgetDocument::new(&budget(), period(), &Totals::of(&[counters]), true);
+    SettleAnswer {
+        budgets: vec![document],
+        usage: answer()["usage"].clone(),
+        cost_usd: Some(json!(0.000_054)),
+        ..SettleAnswer::default()
+    }
+}
+
+fn document(answer: &SettleAnswer) -> Value {
+    serde_json::to_value(answer).unwrap()
 }
 
 /// Everything goes well, unless a test says otherwise.
 fn well() -> Script {
     let validated = json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": request()["prompt"], "inference": {"temperature": 0.5},
-        "family": "anthropic.claude-sonnet-4-6", "tenant": null, "idempotencyKey": null, "inputBound": 200, "mayCount": true, "usageIds": ["anthropic.claude-sonnet-4-6"]});
+        "family": "anthropic.claude-sonnet-4-6", "tags": {"costCenter": "cc-1"}, "tenant": null, "idempotencyKey": null, "inputBound": 200, "mayCount": true, "usageIds": ["anthropic.claude-sonnet-4-6"]});
     Script::default()
         .function("ValidateRequest", validated)
         .function("MonthRange", json!({"period": "2026-11", "start": "s", "end": "e", "now": "n"}))
         .function("UsageQuery", json!({"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"}))
-        .function(
-            "LimitLookup",
-            json!({"budgets": [{"key": "anthropic.claude-sonnet-4-6"}], "family": "anthropic.claude-sonnet-4-6", "defaultMaxTokens": 1024}),
-        )
+        .function("LimitLookup", json!({"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024}))
         .function("Compare", admitted())
         .reply("RouteToModel", [routed("SUCCEEDED", &answer(), None)])
-        .function("Settle", settled())
-        .reply("AnnounceThresholds", [Ok(json!({"FailedEntryCount": 0}))])
+        .function("Settle", document(&settlement()))
+        .function("GiveBackClaim", document(&SettleAnswer::default()))
+        .reply("SendNotices", [Ok(json!({"FailedEntryCount": 0}))])
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,26 +107,30 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
     assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
     let mut expected = answer();
     let more = json!({"requestId": "request-1", "requestedModelId": "us.anthropic.claude-sonnet-4-6", "maxTokens": 1024,
-        "maxTokensShrunk": false, "usageEstimated": false, "budget": settled()["budget"]});
+        "maxTokensShrunk": false, "usageEstimated": false, "costUsd": 0.000_054,
+        "budget": settlement().budgets[0], "budgets": settlement().budgets});
     expected.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     assert_eq!(execution.output.unwrap(), expected);
     assert_eq!(
         script.arguments("Compare")["Payload"],
-        json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z",
+        json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z", "now": "2026-11-23T12:00:00.000Z",
             "modelId": "us.anthropic.claude-sonnet-4-6", "tenant": null, "idempotencyKey": null,
-            "inputBound": 200, "mayCount": true,
-            "limits": {"budgets": [{"key": "anthropic.claude-sonnet-4-6"}],
-                "family": "anthropic.claude-sonnet-4-6", "defaultMaxTokens": 1024},
+            "inputBound": 200, "mayCount": true, "maxTokens": null,
+            "limits": {"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024},
             "usage": {"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"},
-            "waitedSeconds": 0, "tried": [], "again": false})
+            "waitedSeconds": 0, "tried": []})
     );
     // What was reserved is what is sent.
     let sent: Value =
         serde_json::from_str(script.arguments("RouteToModel")["Input"].as_str().unwrap()).unwrap();
     assert_eq!(sent["inference"], json!({"temperature": 0.5, "maxTokens": 1024}));
+    assert_eq!(sent["timeoutSeconds"], 231);
     assert_eq!(
-        script.arguments("Settle")["Payload"]["outcome"],
-        json!({"status": "SUCCEEDED", "answer": {"usage": answer()["usage"]}})
+        script.arguments("Settle")["Payload"],
+        json!({"requestId": "request-1", "idempotencyKey": null, "tenant": null, "settlement": {
+            "period": "2026-11", "reservation": held(), "settled": [], "budgets": [budget()], "externalUsageKnown": true,
+            "outcome": {"status": "SUCCEEDED", "answer": {"usage": answer()["usage"]}},
+            "rates": null, "tags": {"costCenter": "cc-1"}}})
     );
 }
 
@@ -139,7 +192,7 @@ async fn without_cloudwatch_the_ledger_alone_decides() {
         let (execution, script) = run(RATE_LIMITER, request(), script).await;
         assert_eq!(execution.status, Status::Succeeded);
         assert_eq!(script.arguments("Compare")["Payload"]["usage"], json!({"available": false}));
-        assert_eq!(script.arguments("Settle")["Payload"]["externalUsageKnown"], false);
+        assert_eq!(script.arguments("Settle")["Payload"]["settlement"]["externalUsageKnown"], false);
     }
 }
 
@@ -183,7 +236,7 @@ async fn a_failed_model_is_settled_and_reaches_the_caller() {
         let (execution, script) = run(RATE_LIMITER, request(), script).await;
         assert_eq!(execution.error.as_deref(), Some(name));
         assert_eq!(cause(&execution)["message"], "No.");
-        let outcome = &script.arguments("Settle")["Payload"]["outcome"];
+        let outcome = &script.arguments("Settle")["Payload"]["settlement"]["outcome"];
         assert_eq!(
             (outcome["status"].as_str(), outcome["cause"]["possiblyBilled"].as_bool()),
             (Some("FAILED"), Some(false))
@@ -192,7 +245,7 @@ async fn a_failed_model_is_settled_and_reaches_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_router_that_ends_unforeseen_may_have_been_billed() {
+async fn a_router_that_ends_unexpectedly_may_have_been_billed() {
     let broken = json!("not a document");
     for (reply, expected) in [
         (Ok(json!({"Status": "TIMED_OUT"})), "ModelTimeout"),
@@ -203,7 +256,10 @@ async fn a_router_that_ends_unforeseen_may_have_been_billed() {
     ] {
         let (execution, script) = run(RATE_LIMITER, request(), well().reply("RouteToModel", [reply])).await;
         assert_eq!(execution.error.as_deref(), Some(expected), "{execution:?}");
-        assert_eq!(script.arguments("Settle")["Payload"]["outcome"]["cause"].get("possiblyBilled"), None);
+        assert_eq!(
+            script.arguments("Settle")["Payload"]["settlement"]["outcome"]["cause"].get("possiblyBilled"),
+            None
+        );
     }
     for (error, expected) in [
         ("Sfn.ThrottlingException", "SentryUnavailable"),
@@ -211,7 +267,10 @@ async fn a_router_that_ends_unforeseen_may_have_been_billed() {
     ] {
         let (execution, script) = run(RATE_LIMITER, request(), well().fails("RouteToModel", error)).await;
         assert_eq!(execution.error.as_deref(), Some(expected));
-        assert_eq!(script.arguments("Settle")["Payload"]["outcome"]["cause"]["possiblyBilled"], false);
+        assert_eq!(
+            script.arguments("Settle")["Payload"]["settlement"]["outcome"]["cause"]["possiblyBilled"],
+            false
+        );
     }
 }
 
@@ -228,8 +287,8 @@ async fn a_settlement_is_repeated_only_when_it_did_not_run() {
         // The caller has paid for the answer and gets it, with the budget as it was reserved.
         let output = execution.output.unwrap();
         assert_eq!(
-            (output["message"]["content"].as_str(), &output["budget"]),
-            (Some("Because."), &admitted()["budget"])
+            (output["message"]["content"].as_str(), &output["budget"], &output["budgets"]),
+            (Some("Because."), &json!(budget_document()), &json!([budget_document()]))
         );
         assert_eq!(
             (output["usage"]["totalTokens"].as_u64(), output["usageEstimated"].as_bool()),
@@ -239,16 +298,35 @@ async fn a_settlement_is_repeated_only_when_it_did_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn thresholds_are_announced_and_never_in_the_way() {
-    let mut crossed = settled();
-    crossed["thresholds"] =
-        json!([{"Source": "bedrock.cost-sentry", "DetailType": "Budget Threshold Crossed", "Detail": "{}"}]);
+async fn notices_are_sent_and_never_in_the_way() {
+    let notice =
+        json!({"Source": "bedrock.cost-sentry", "DetailType": "Budget Threshold Crossed", "Detail": "{}"});
+    let crossed = document(&SettleAnswer { notices: vec![notice.clone()], ..settlement() });
     let (execution, script) = run(RATE_LIMITER, request(), well().function("Settle", crossed.clone())).await;
     assert_eq!(execution.status, Status::Succeeded);
-    assert_eq!(script.arguments("AnnounceThresholds")["Entries"], crossed["thresholds"]);
-    let script =
-        well().function("Settle", crossed).fails("AnnounceThresholds", "EventBridge.InternalException");
+    assert_eq!(script.arguments("SendNotices")["Entries"], json!([notice]));
+    let script = well().function("Settle", crossed).fails("SendNotices", "EventBridge.InternalException");
     assert_eq!(run(RATE_LIMITER, request(), script).await.0.status, Status::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_without_capacity_is_tried_again_with_what_is_left() {
+    let throttled = document(&SettleAnswer {
+        throttled: true,
+        reservation: Some(held()),
+        budgets: vec![budget_document()],
+        ..settlement()
+    });
+    let script = well()
+        .reply("Settle", [function(&throttled), function(&throttled), function(&document(&settlement()))]);
+    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!((execution.status, execution.duration.as_secs()), (Status::Succeeded, 4));
+    let last = &script.arguments("Settle")["Payload"]["settlement"];
+    assert_eq!((&last["reservation"], &last["settled"]), (&json!(held()), &json!([budget_document()])));
+    // Not for ever, and the caller has the answer all the same.
+    let (execution, script) = run(RATE_LIMITER, request(), well().function("Settle", throttled)).await;
+    assert_eq!(execution.status, Status::Succeeded);
+    assert_eq!(script.states().iter().filter(|state| *state == "Settle").count(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,10 +384,17 @@ async fn whatever_keeps_the_input_from_being_counted_its_bound_holds() {
 
 #[tokio::test(start_paused = true)]
 async fn another_model_takes_over_and_the_answer_says_so() {
-    let tried = json!([{"modelId": "us.anthropic.claude-sonnet-4-6", "budget": "anthropic.claude-sonnet-4-6", "dimension": "output"}]);
-    let fallback = json!({"verdict": "fallback", "modelId": "amazon.nova-lite-v1:0", "tried": tried});
-    let mut admit = admitted();
-    admit["notes"] = json!({"fallback": {"tried": tried}});
+    let tried = vec![TriedModel {
+        model_id: "us.anthropic.claude-sonnet-4-6".to_owned(),
+        budget: FAMILY.to_owned(),
+        dimension: Some("output".to_owned()),
+    }];
+    let fallback =
+        CompareAnswer::Fallback { model_id: "amazon.nova-lite-v1:0".to_owned(), tried: tried.clone() };
+    let fallback = serde_json::to_value(fallback).unwrap();
+    let admit =
+        admitted_with(Notes { fallback: Some(TriedModels { tried: tried.clone() }), ..Notes::default() });
+    let tried = json!(tried);
     let script = well().reply("Compare", [function(&fallback), function(&admit)]);
     let (execution, script) = run(RATE_LIMITER, request(), script).await;
     assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
@@ -317,25 +402,82 @@ async fn another_model_takes_over_and_the_answer_says_so() {
     assert_eq!(validated["fallbackModelId"], "amazon.nova-lite-v1:0");
     assert_eq!(validated["request"]["prompt"], request()["prompt"]);
     let compared = &script.arguments("Compare")["Payload"];
-    assert_eq!((&compared["tried"], &compared["again"]), (&tried, &json!(true)));
+    assert_eq!(compared["tried"], tried);
     let answer = execution.output.unwrap();
     assert_eq!(answer["requestedModelId"], "us.anthropic.claude-sonnet-4-6");
     assert_eq!(answer["fallback"]["tried"], tried);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotency_key_is_claimed_once_and_given_back_by_settle() {
-    let mut validated = json!({"modelId": "amazon.nova-lite-v1:0", "family": "amazon.nova-lite-v1:0", "prompt": request()["prompt"], "inference": {},
-        "inputBound": 200, "mayCount": false, "usageIds": []});
-    validated["tenant"] = json!("acme");
-    validated["idempotencyKey"] = json!("k-1");
-    let wait = json!({"verdict": "wait", "waitSeconds": 1});
-    let script = well()
-        .function("ValidateRequest", validated)
-        .reply("Compare", [function(&wait), function(&admitted())]);
-    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+async fn an_idempotency_key_reaches_compare_and_settle() {
+    let (execution, script) = run(RATE_LIMITER, request(), keyed()).await;
     assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
-    assert_eq!(script.arguments("Compare")["Payload"]["again"], true);
-    let claim = &script.arguments("Settle")["Payload"]["claim"];
-    assert_eq!((&claim["key"], &claim["tenant"]), (&json!("k-1"), &json!("acme")));
+    for state in ["Compare", "Settle"] {
+        let payload = &script.arguments(state)["Payload"];
+        assert_eq!(
+            (&payload["idempotencyKey"], &payload["tenant"]),
+            (&json!("k-1"), &json!("acme")),
+            "{state}"
+        );
+    }
+    assert!(!script.states().contains(&"GiveBackClaim".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_given_back_when_nothing_is_known_of_compare() {
+    for error in ["States.Timeout", "Lambda.ServiceException"] {
+        let (execution, script) = run(RATE_LIMITER, request(), keyed().fails("Compare", error)).await;
+        assert_eq!(execution.error.as_deref(), Some("SentryUnavailable"), "{error}");
+        assert_eq!(
+            script.arguments("GiveBackClaim")["Payload"],
+            json!({"requestId": "request-1", "idempotencyKey": "k-1", "tenant": "acme"})
+        );
+    }
+    // The error stays the same when that fails too.
+    let script = keyed().fails("Compare", "States.Timeout").fails("GiveBackClaim", "States.Timeout");
+    let (execution, _) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!(execution.error.as_deref(), Some("SentryUnavailable"));
+}
+
+/// A request with an idempotency key.
+fn keyed() -> Script {
+    let validated = json!({"modelId": "amazon.nova-lite-v1:0", "family": "amazon.nova-lite-v1:0", "prompt": request()["prompt"],
+        "inference": {}, "inputBound": 200, "mayCount": false, "usageIds": [], "tags": {}, "tenant": "acme",
+        "idempotencyKey": "k-1"});
+    well().function("ValidateRequest", validated)
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_much_data_leaves_nothing_reserved_whether_or_not_all_errors_cover_it() {
+    let too_large = || [Err(TaskError::new("States.DataLimitExceeded", "too large"))];
+    for all_covers_data_limit in [false, true] {
+        let options = Options { all_covers_data_limit, ..Options::default() };
+        for (state, error) in [
+            ("ValidateRequest", Some("RequestTooLarge")),
+            ("FormatForCount", None),
+            ("CountTokens", None),
+            ("RouteToModel", Some("UnreadableModelResponse")),
+        ] {
+            let script = counted(9).reply(state, too_large());
+            let (execution, script) = run_with(RATE_LIMITER, request(), script, options.clone()).await;
+            assert_eq!(execution.error.as_deref(), error, "{state} {all_covers_data_limit}");
+            // Whatever was reserved is settled.
+            let reserved = script.states().contains(&"Compare".to_owned());
+            assert_eq!(
+                script.states().contains(&"Settle".to_owned()),
+                reserved,
+                "{state} {all_covers_data_limit}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_template_says_how_much_an_execution_of_both_workflows_logs() {
+    let (limiter, _) = run(RATE_LIMITER, request(), well()).await;
+    let router = run(MODEL_ROUTER, asks("us.anthropic.claude-sonnet-4-6"), router_well()).await.0;
+    assert_eq!((limiter.status, router.status), (Status::Succeeded, Status::Succeeded));
+    let events = limiter.history.len() + router.history.len();
+    let template = include_str!("../../template.yaml");
+    assert!(template.contains(&format!("ALL costs {events} log lines a request.")), "{events} events");
 }

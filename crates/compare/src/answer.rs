@@ -2,134 +2,172 @@
 
 use chrono::{DateTime, Utc};
 use sentry_core::error::{ErrorName, SentryError};
-use sentry_core::ledger::{BudgetDocument, Counters, Refusal, Verdict, shown};
-use sentry_core::limit::{Budget, Dimension, MAX_FALLBACKS, Mode};
+use sentry_core::ledger::{BudgetDocument, Refusal, Reservation, Totals, Verdict, next_wait};
+use sentry_core::limit::{Budget, Dimension, MAX_FALLBACKS};
 use sentry_core::model::ModelId;
-use sentry_core::money::usd_text;
 use sentry_core::month::Period;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// The longest single wait, in seconds; waits are spread from one second up to this.
-const LONGEST_WAIT: u64 = 3;
+use crate::refusal::{RefusalCause, TriedModel};
+use crate::unavailable;
+
+/// The function's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum CompareAnswer {
+    /// Reserved: call the model.
+    Admit {
+        /// The output that was reserved and that the model may write.
+        max_tokens: u64,
+        /// Whether that is less than was asked for.
+        max_tokens_shrunk: bool,
+        /// The time that the call of the model gets.
+        model_timeout_seconds: i64,
+        /// What was reserved.
+        reservation: Box<Reservation>,
+        /// Every budget that the request passed, narrowest first.
+        budgets: Vec<BudgetDocument>,
+        /// What the answer to the caller says besides.
+        notes: Notes,
+    },
+    /// Wait, then compare again.
+    Wait {
+        /// For so long.
+        wait_seconds: u64,
+    },
+    /// Count the input exactly, then compare again.
+    Count,
+    /// Begin again with another model.
+    Fallback {
+        /// That model.
+        model_id: String,
+        /// The models before it.
+        tried: Vec<TriedModel>,
+    },
+    /// Refuse.
+    Refuse {
+        /// The error's name.
+        error: ErrorName,
+        /// The error's document.
+        cause: Box<RefusalCause>,
+    },
+}
+
+/// What the answer to the caller says besides, where there is something to say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notes {
+    /// The budget for which the output was made shorter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shrunk_by: Option<String>,
+    /// Budgets that only observe and would have refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_have_refused: Vec<OverBudget>,
+    /// The models that were asked for before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<TriedModels>,
+}
+
+/// A budget that would have refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverBudget {
+    /// Its key.
+    pub budget: String,
+    /// What is over.
+    pub dimension: String,
+}
+
+/// The models that were tried before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriedModels {
+    /// In their order.
+    pub tried: Vec<TriedModel>,
+}
+
+impl CompareAnswer {
+    /// The refusal with this cause.
+    #[must_use]
+    pub fn refuse(cause: RefusalCause) -> Self {
+        Self::Refuse { error: cause.name, cause: Box::new(cause) }
+    }
+}
+
+/// The answer as a document.
+pub fn document(answer: &CompareAnswer) -> Result<Value, SentryError> {
+    serde_json::to_value(answer)
+        .map_err(|error| SentryError::new(ErrorName::InternalError, error.to_string()))
+}
 
 /// What an answer needs besides the verdict.
-pub struct Answer<'a> {
+pub struct Asked<'a> {
     pub request_id: &'a str,
+    pub request_hash: u64,
     pub model_id: &'a str,
     pub start: DateTime<Utc>,
     pub wanted: u64,
     pub waited_seconds: u64,
     pub budgets: &'a [Budget],
-    pub tried: Vec<Tried>,
+    pub tried: Vec<TriedModel>,
     pub external_usage_known: bool,
+    pub model_seconds: i64,
 }
 
-/// A model that was asked for, and why it did not get to answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Tried {
-    /// The model.
-    pub model_id: String,
-    /// The budget that refused it.
-    pub budget: String,
-    /// What was short; absent where the budget is blocked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dimension: Option<String>,
-}
-
-/// Spreads requests evenly by their ids (FNV-1a).
-pub fn spread(request_id: &str) -> u64 {
-    request_id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-pub fn unavailable() -> SentryError {
-    SentryError::new(
-        ErrorName::SentryUnavailable,
-        "The ledger cannot be reached at the moment, so nothing is admitted. Try again shortly.",
-    )
-}
-
-/// Another request holds the idempotency key.
-pub fn in_progress(request_id: &str, seconds_left: u64) -> Value {
-    let name = ErrorName::RequestInProgress.as_str();
-    json!({
-        "verdict": "refuse",
-        "error": name,
-        "cause": {
-            "type": name,
-            "message": format!(
-                "A request with the same idempotencyKey is in flight. Wait for its answer; if it was lost, the key is free again after {seconds_left} seconds at most."
-            ),
-            "requestId": request_id,
-            "retryAfterSeconds": LONGEST_WAIT,
-        },
-    })
-}
-
-impl Answer<'_> {
-    pub fn to(&self, verdict: Verdict) -> Result<Value, SentryError> {
-        match verdict {
-            Verdict::Admit { reservation, counters, over } => {
-                let mut answer = json!({
-                    "verdict": "admit",
-                    "maxTokens": reservation.amounts.output,
-                    "maxTokensShrunk": reservation.amounts.output < self.wanted,
-                    "reservation": reservation,
-                    "budget": self.document(0, &counters),
-                    "notes": {},
-                });
-                if !over.is_empty() {
-                    answer["notes"]["wouldHaveRefused"] = self.would_have_refused(&over);
-                }
-                if !self.tried.is_empty() {
-                    answer["notes"]["fallback"] = json!({"tried": self.tried});
-                }
-                Ok(answer)
-            }
-            Verdict::Wait(_) => Ok(json!({"verdict": "wait", "waitSeconds": self.jittered()})),
-            Verdict::Count => Ok(json!({"verdict": "count"})),
-            Verdict::Busy(refusal) => Ok(self.refused(
-                ErrorName::BudgetBusy,
-                "is held by requests in flight, and waiting did not help. Try again in a few seconds",
-                1 + self.jittered(),
-                &refusal,
-            )),
-            Verdict::Exceeded(refusal) => Ok(self.fallback(refusal.budget, Some(refusal.dimension)).unwrap_or_else(|| {
-                let seconds = (Period::of(self.start).end() - self.start).num_seconds().max(1);
-                self.refused(
-                    ErrorName::BudgetExceeded,
-                    "has no room for this request. Ask for less, wait for the next month, or have the limit raised",
-                    u64::try_from(seconds).unwrap_or(1),
-                    &refusal,
-                )
-            })),
+impl Asked<'_> {
+    pub fn answer(&self, verdict: Verdict) -> Result<CompareAnswer, SentryError> {
+        Ok(match verdict {
+            Verdict::Admit { reservation, totals, over, shrunk_by } => CompareAnswer::Admit {
+                max_tokens: reservation.amounts.output,
+                max_tokens_shrunk: reservation.amounts.output < self.wanted,
+                model_timeout_seconds: self.model_seconds,
+                reservation: Box::new(reservation),
+                budgets: totals
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(index, totals)| self.budget(index, totals))
+                    .collect(),
+                notes: Notes {
+                    shrunk_by: shrunk_by.map(|budget| self.key(budget).to_owned()),
+                    would_have_refused: over.into_iter().map(|over| self.over_budget(over)).collect(),
+                    fallback: self.tried_models(),
+                },
+            },
+            Verdict::Wait => CompareAnswer::Wait { wait_seconds: self.next_wait() },
+            Verdict::Count => CompareAnswer::Count,
+            Verdict::Busy(refusal) => CompareAnswer::refuse(self.busy(&refusal)),
+            Verdict::Exceeded(refusal) => self
+                .fallback(refusal.budget, Some(refusal.dimension))
+                .unwrap_or_else(|| CompareAnswer::refuse(self.exceeded(&refusal))),
             Verdict::Blocked(budget) => {
-                Ok(self.fallback(budget, None).unwrap_or_else(|| self.blocked(budget)))
+                self.fallback(budget, None).unwrap_or_else(|| CompareAnswer::refuse(self.blocked(budget)))
             }
-            Verdict::Unavailable => Err(unavailable()),
-        }
+            Verdict::Unavailable => return Err(unavailable()),
+        })
     }
 
-    fn document(&self, budget: usize, counters: &Counters) -> Option<BudgetDocument> {
-        let budget = self.budgets.get(budget)?;
-        Some(BudgetDocument::new(budget, Period::of(self.start), counters, self.external_usage_known))
+    fn budget(&self, index: usize, totals: &Totals) -> Option<BudgetDocument> {
+        let budget = self.budgets.get(index)?;
+        Some(BudgetDocument::new(budget, Period::of(self.start), totals, self.external_usage_known))
     }
 
     fn key(&self, budget: usize) -> &str {
         self.budgets.get(budget).map_or("", |budget| budget.key.as_str())
     }
 
-    fn would_have_refused(&self, over: &[(usize, Dimension)]) -> Value {
-        over.iter()
-            .map(|(budget, dimension)| json!({"budget": self.key(*budget), "dimension": dimension.as_str()}))
-            .collect()
+    fn over_budget(&self, (budget, dimension): (usize, Dimension)) -> OverBudget {
+        OverBudget { budget: self.key(budget).to_owned(), dimension: dimension.as_str().to_owned() }
+    }
+
+    fn tried_models(&self) -> Option<TriedModels> {
+        (!self.tried.is_empty()).then(|| TriedModels { tried: self.tried.clone() })
+    }
+
+    fn next_wait(&self) -> u64 {
+        next_wait(self.request_hash, self.waited_seconds)
     }
 
     /// The model that the limit item names to use instead, unless the chain is at its end.
-    fn fallback(&self, budget: usize, dimension: Option<Dimension>) -> Option<Value> {
+    fn fallback(&self, budget: usize, dimension: Option<Dimension>) -> Option<CompareAnswer> {
         let next = self.budgets.get(budget)?.fallback_model_id.as_deref()?;
         let family = |id: &str| ModelId::parse(id).map(|model| model.family).ok();
         let mut seen = self.tried.iter().map(|tried| tried.model_id.as_str()).chain([self.model_id]);
@@ -137,71 +175,72 @@ impl Answer<'_> {
             return None;
         }
         let mut tried = self.tried.clone();
-        tried.push(Tried {
+        tried.push(TriedModel {
             model_id: self.model_id.to_owned(),
             budget: self.key(budget).to_owned(),
             dimension: dimension.map(|dimension| dimension.as_str().to_owned()),
         });
-        Some(json!({"verdict": "fallback", "modelId": next, "tried": tried}))
+        Some(CompareAnswer::Fallback { model_id: next.to_owned(), tried })
     }
 
-    fn blocked(&self, budget: usize) -> Value {
-        let name = ErrorName::BudgetExceeded.as_str();
-        let item = self.budgets.get(budget).map_or("", |budget| budget.item_id.as_str());
+    fn refusal(&self, name: ErrorName, message: String) -> RefusalCause {
+        RefusalCause { fallback: self.tried_models(), ..RefusalCause::new(name, self.request_id, message) }
+    }
+
+    fn blocked(&self, index: usize) -> RefusalCause {
+        let budget = self.budgets.get(index);
+        let item = budget.map_or("", |budget| budget.item_id.as_str());
         let message = format!(
             "The budget of {} is switched off: its limit item {item:?} has the mode block. Ask whoever looks after the limits.",
-            self.key(budget)
+            self.key(index)
         );
-        let mut cause =
-            json!({"type": name, "message": message, "requestId": self.request_id, "mode": Mode::Block});
-        self.note_fallback(&mut cause);
-        json!({"verdict": "refuse", "error": name, "cause": cause})
-    }
-
-    fn refused(&self, name: ErrorName, problem: &str, retry_after: u64, refusal: &Refusal) -> Value {
-        let budget = self.document(refusal.budget, &refusal.counters);
-        let dimension = refusal.dimension;
-        let limit =
-            self.budgets.get(refusal.budget).and_then(|budget| budget.limit.get(dimension)).unwrap_or(0);
-        let committed = u64::try_from(refusal.counters.committed(dimension)).unwrap_or(0);
-        let remaining = limit.saturating_sub(committed);
-        let (kind, amount): (&str, fn(u64) -> String) = match dimension {
-            Dimension::Input => ("input token budget", |tokens| format!("{tokens} tokens")),
-            Dimension::Output => ("output token budget", |tokens| format!("{tokens} tokens")),
-            Dimension::Cost => ("money budget", usd_text),
-        };
-        let message = format!(
-            "The {kind} of {} for {} {problem}: it asks for {}, {} are left.",
-            self.key(refusal.budget),
-            Period::of(self.start),
-            amount(refusal.requested),
-            amount(remaining)
-        );
-        let mut cause = json!({
-            "type": name.as_str(),
-            "message": message,
-            "requestId": self.request_id,
-            "dimension": dimension.as_str(),
-            "requested": shown(dimension, refusal.requested),
-            "remaining": shown(dimension, remaining),
-            "resetsAt": budget.as_ref().map(|budget| budget.resets_at.clone()),
-            "retryAfterSeconds": retry_after,
-            "budget": budget,
-        });
-        self.note_fallback(&mut cause);
-        json!({"verdict": "refuse", "error": name.as_str(), "cause": cause})
-    }
-
-    /// Says which models were tried before.
-    fn note_fallback(&self, cause: &mut Value) {
-        if !self.tried.is_empty() {
-            cause["fallback"] = json!({"tried": self.tried});
+        RefusalCause {
+            mode: budget.map(|budget| budget.mode),
+            ..self.refusal(ErrorName::BudgetExceeded, message)
         }
     }
 
-    /// One to three seconds, spread by the request's id: requests that were refused together
-    /// must not come back together.
-    fn jittered(&self) -> u64 {
-        1 + spread(self.request_id).wrapping_add(self.waited_seconds) % LONGEST_WAIT
+    fn busy(&self, refusal: &Refusal) -> RefusalCause {
+        let problem = "is held by requests in flight, and waiting did not help. Try again in a few seconds";
+        self.short(ErrorName::BudgetBusy, problem, 1 + self.next_wait(), refusal)
+    }
+
+    fn exceeded(&self, refusal: &Refusal) -> RefusalCause {
+        let problem =
+            "has no room for this request. Ask for less, wait for the next month, or have the limit raised";
+        let seconds = (Period::of(self.start).end() - self.start).num_seconds().max(1);
+        self.short(ErrorName::BudgetExceeded, problem, u64::try_from(seconds).unwrap_or(1), refusal)
+    }
+
+    /// The refusal of a budget that has too little left.
+    fn short(
+        &self,
+        name: ErrorName,
+        problem: &str,
+        retry_after_seconds: u64,
+        refusal: &Refusal,
+    ) -> RefusalCause {
+        let budget = self.budgets.get(refusal.budget);
+        let limit = budget.and_then(|budget| budget.limit.get(refusal.dimension)).unwrap_or(0);
+        let item = budget.map_or("", |budget| budget.item_of(refusal.dimension));
+        let committed = u64::try_from(refusal.totals.committed.get(refusal.dimension)).unwrap_or(0);
+        let remaining = limit.saturating_sub(committed);
+        let message = crate::refusal::message(
+            refusal.dimension,
+            &format!("of {} for {} {problem}", self.key(refusal.budget), Period::of(self.start)),
+            refusal.requested,
+            remaining,
+        );
+        let document = self.budget(refusal.budget, &refusal.totals);
+        RefusalCause {
+            retry_after_seconds: Some(retry_after_seconds),
+            item_id: Some(item.to_owned()),
+            ..self.refusal(name, message).with_shortage(
+                refusal.dimension,
+                refusal.requested,
+                remaining,
+                document,
+            )
+        }
     }
 }

@@ -1,31 +1,46 @@
-//! The heart of the rate-limiter: reserves the worst case of a request in every budget that
+//! The heart of the rate-limiter: reserves the upper bound of a request in every budget that
 //! applies, or says exactly why not.
 //!
 //! Fails closed: when the ledger does not answer, nothing is admitted.
 
 mod answer;
+mod refusal;
 
-use sentry_aws::{Connection, LedgerTable, WriteLedger, required_variable};
+use chrono::{DateTime, Utc};
+use sentry_aws::{
+    ClaimKeys, Claimed, ClaimsTable, Connection, LedgerTable, WriteLedger, metric_lag, required_variable,
+};
 use sentry_core::error::{ErrorName, SentryError};
-use sentry_core::ledger::{Admission, Ask, Claim, Outcome, Step, Verdict};
-use sentry_core::limit::{Amounts, Limits};
+use sentry_core::ledger::{
+    Admission, AdmissionRequest, Claim, EXECUTION_SECONDS, Step, Verdict, reservation_life,
+};
+use sentry_core::limit::Limits;
 use sentry_core::money::TokenUsage;
 use sentry_core::month::{Period, parse_time};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use answer::Tried;
+pub use answer::{CompareAnswer, Notes, OverBudget, TriedModels};
+pub use refusal::{RefusalCause, TriedModel};
 
 /// The function's name.
 pub const NAME: &str = "compare";
-/// How long a request waits for reservations in flight before it takes what there is.
-const MAX_WAIT_SECONDS: u64 = 15;
+/// The most time that a call of the model gets, in seconds.
+const MODEL_SECONDS: i64 = 240;
+/// What an execution needs beside the call: to start it, to repeat it when it was throttled, and
+/// to settle.
+const OTHER_SECONDS: i64 = 40;
+/// With less time than this left for the model nothing is admitted.
+const LEAST_MODEL_SECONDS: i64 = 5;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct CompareEvent {
     request_id: String,
+    /// When the execution started.
     start_time: String,
+    /// When this attempt began.
+    now: String,
     model_id: String,
     #[serde(default)]
     tenant: Option<String>,
@@ -36,76 +51,115 @@ struct Event {
     #[serde(default)]
     max_tokens: Option<u64>,
     limits: Limits,
-    usage: Usage,
+    usage: ShownUsage,
     waited_seconds: u64,
     /// The models whose budget was spent, of a request that goes on with a fallback.
-    tried: Vec<Tried>,
-    /// Whether this request has compared before and so has claimed its idempotency key.
-    again: bool,
+    tried: Vec<TriedModel>,
 }
 
 /// What usage-query said, or the workflow in its place.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Usage {
+struct ShownUsage {
     available: bool,
     #[serde(flatten)]
     tokens: Option<TokenUsage>,
 }
 
-/// The ledger that the environment names.
+/// The tables, and how long CloudWatch may take to show a call.
+#[derive(Debug)]
+pub struct Context<L, C> {
+    /// The ledger.
+    pub ledger: L,
+    /// The claims of idempotency keys.
+    pub claims: C,
+    /// In seconds.
+    pub metric_lag: i64,
+}
+
+/// The tables that the environment names.
 ///
 /// # Errors
-/// `InternalError` when the variable `LEDGER_TABLE` is missing.
-pub async fn prepare() -> Result<LedgerTable, SentryError> {
-    Ok(LedgerTable::new(&Connection::from_env().await, required_variable("LEDGER_TABLE")?))
+/// `InternalError` when a variable is missing or has no value of its kind.
+pub async fn prepare() -> Result<Context<LedgerTable, ClaimsTable>, SentryError> {
+    let connection = Connection::from_env().await;
+    Ok(Context {
+        ledger: LedgerTable::new(&connection, required_variable("LEDGER_TABLE")?),
+        claims: ClaimsTable::new(&connection, required_variable("CLAIMS_TABLE")?),
+        metric_lag: metric_lag()?,
+    })
 }
 
 /// Compares by reserving. The usual request costs one write for each budget.
 ///
 /// # Errors
 /// `SentryUnavailable` when the ledger does not answer.
-pub async fn handle(event: Value, ledger: &impl WriteLedger) -> Result<Value, SentryError> {
-    let event: Event = sentry_lambda::read(&event)?;
-    let start = parse_time(&event.start_time).map_err(|error| {
-        SentryError::new(ErrorName::InternalError, error.to_string()).with("path", "startTime")
-    })?;
-    let claim = event
-        .idempotency_key
-        .as_deref()
-        .map(|key| Claim::new(event.tenant.as_deref(), key, start.timestamp()));
-    if let (Some(claim), false) = (&claim, event.again) {
-        match ledger.write(&claim.item, &claim.take()).await {
-            Outcome::Applied(_) => {}
-            Outcome::Refused(item) => {
-                return Ok(answer::in_progress(&event.request_id, claim.seconds_left(&item)));
+pub async fn handle<L: WriteLedger, C: ClaimKeys>(
+    event: Value,
+    context: &Context<L, C>,
+) -> Result<Value, SentryError> {
+    let event: CompareEvent = sentry_lambda::read(&event)?;
+    let (start, now) = (time(&event.start_time, "startTime")?, time(&event.now, "now")?);
+    let claim = event.idempotency_key.as_deref().map(|key| {
+        let until = start.timestamp().saturating_add(reservation_life(context.metric_lag));
+        Claim::new(event.tenant.as_deref(), key, &event.request_id, until)
+    });
+    if let Some(claim) = &claim {
+        match context.claims.claim(claim, now.timestamp()).await {
+            Claimed::Taken => {}
+            Claimed::InUse { until } => {
+                let seconds_left = until.saturating_sub(now.timestamp());
+                let cause = RefusalCause::in_progress(&event.request_id, seconds_left);
+                return answer::document(&CompareAnswer::refuse(cause));
             }
-            _ => return Err(answer::unavailable()),
+            Claimed::Throttled | Claimed::Unknown => {
+                context.claims.give_back(claim).await;
+                return Err(unavailable());
+            }
         }
     }
+    let answer = compare(event, start, now, &context.ledger).await;
+    // In every end but these the execution calls no model, so the key is free again.
+    let goes_on =
+        matches!(answer, Ok(CompareAnswer::Admit { .. } | CompareAnswer::Wait { .. } | CompareAnswer::Count));
+    if let (Some(claim), false) = (&claim, goes_on) {
+        context.claims.give_back(claim).await;
+    }
+    answer::document(&answer?)
+}
+
+async fn compare(
+    event: CompareEvent,
+    start: DateTime<Utc>,
+    now: DateTime<Utc>,
+    ledger: &impl WriteLedger,
+) -> Result<CompareAnswer, SentryError> {
+    let elapsed = now.signed_duration_since(start).num_seconds().max(0);
+    let model_seconds = MODEL_SECONDS.min(EXECUTION_SECONDS - OTHER_SECONDS - elapsed);
+    if model_seconds < LEAST_MODEL_SECONDS {
+        return Err(SentryError::new(
+            ErrorName::SentryUnavailable,
+            "The parts of the sentry took so long that no time is left for the model. Nothing was admitted. Try again shortly.",
+        ));
+    }
     let wanted = event.max_tokens.unwrap_or(event.limits.default_max_tokens);
-    let asked = event.limits.max_tokens_cap.map_or(wanted, |cap| wanted.min(cap));
-    let rates = event.limits.rates;
-    let observed = event.usage.tokens.filter(|_| event.usage.available).map(|tokens| Amounts {
-        input: tokens.all_input(),
-        output: tokens.output_tokens,
-        cost: rates.map_or(0, |rates| rates.cost(&tokens)),
-    });
-    let ask = Ask {
+    let request = AdmissionRequest {
         period: Period::of(start),
         start_seconds: start.timestamp(),
+        now_seconds: now.timestamp(),
         input: event.input_bound,
-        output: asked,
-        rates,
-        observed,
-        may_wait: event.waited_seconds < MAX_WAIT_SECONDS,
+        output: event.limits.max_tokens_cap.map_or(wanted, |cap| wanted.min(cap)),
+        rates: event.limits.rates,
+        observed: event.usage.tokens.filter(|_| event.usage.available),
+        waited_seconds: event.waited_seconds,
         may_count: event.may_count,
-        spread: answer::spread(&event.request_id),
-        waited: event.waited_seconds,
+        request_hash: hash(&event.request_id),
     };
-    let verdict = admit(Admission::new(event.limits.budgets.clone(), ask), ledger).await;
-    let answer = answer::Answer {
+    let request_hash = request.request_hash;
+    let verdict = admit(Admission::new(event.limits.budgets.clone(), request), ledger).await;
+    answer::Asked {
         request_id: &event.request_id,
+        request_hash,
         model_id: &event.model_id,
         start,
         wanted,
@@ -113,14 +167,9 @@ pub async fn handle(event: Value, ledger: &impl WriteLedger) -> Result<Value, Se
         budgets: &event.limits.budgets,
         tried: event.tried,
         external_usage_known: event.usage.available,
+        model_seconds,
     }
-    .to(verdict);
-    // Whoever is refused holds nothing, and may come again with the same key.
-    let refused = answer.as_ref().is_ok_and(|answer| answer["verdict"] == "refuse");
-    if let (Some(claim), true) = (&claim, refused) {
-        ledger.write(&claim.item, &claim.give_back()).await;
-    }
-    answer
+    .answer(verdict)
 }
 
 /// Drives an admission to its verdict.
@@ -129,11 +178,30 @@ async fn admit(mut admission: Admission, ledger: &impl WriteLedger) -> Verdict {
         let outcome = match admission.step() {
             Step::Done(verdict) => return verdict,
             Step::Write(item, update) => ledger.write(&item, &update).await,
-            Step::Read(items) => ledger.read(&items).await.map_or(Outcome::Unknown, Outcome::Read),
+            Step::Read(items) => ledger.read(&items).await,
             Step::Transact(updates) => ledger.transact(&updates).await,
         };
         admission.record(outcome);
     }
+}
+
+fn time(text: &str, field: &str) -> Result<DateTime<Utc>, SentryError> {
+    parse_time(text)
+        .map_err(|error| SentryError::new(ErrorName::InternalError, error.to_string()).with("path", field))
+}
+
+/// Spreads requests evenly by their ids (FNV-1a).
+fn hash(request_id: &str) -> u64 {
+    request_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn unavailable() -> SentryError {
+    SentryError::new(
+        ErrorName::SentryUnavailable,
+        "The ledger cannot be reached at the moment, so nothing is admitted. Try again shortly.",
+    )
 }
 
 #[cfg(test)]

@@ -1,86 +1,43 @@
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
 use super::*;
-use sentry_core::ledger::{Counters, ItemKey, Update};
+use sentry_aws::testing_tables::{Counts, Fault, MemoryTables};
+use sentry_core::ledger::ItemKey;
+use sentry_core::month::Period;
 use serde_json::json;
 
-/// A ledger in memory that counts its writes.
-#[derive(Default)]
-struct Memory {
-    items: Mutex<BTreeMap<ItemKey, Counters>>,
-    writes: Mutex<usize>,
-    reads: Mutex<usize>,
-    transactions: Mutex<usize>,
-    down: bool,
+async fn handle(event: Value, tables: &MemoryTables) -> Result<Value, SentryError> {
+    super::handle(event, &Context { ledger: tables, claims: tables, metric_lag: 660 }).await
 }
 
-impl Memory {
-    fn of(&self, item: &ItemKey) -> Counters {
-        self.items.lock().unwrap().get(item).cloned().unwrap_or_default()
-    }
-}
-
-impl WriteLedger for Memory {
-    async fn read(&self, items: &[ItemKey]) -> Option<Vec<Counters>> {
-        *self.reads.lock().unwrap() += 1;
-        Some(items.iter().map(|item| self.of(item)).collect())
-    }
-
-    async fn transact(&self, updates: &[(ItemKey, Update)]) -> Outcome {
-        *self.transactions.lock().unwrap() += 1;
-        let mut items = self.items.lock().unwrap();
-        let before = |item: &ItemKey| items.get(item).cloned().unwrap_or_default();
-        let after: Option<Vec<_>> =
-            updates.iter().map(|(item, update)| Some((item.clone(), update.apply(&before(item))?))).collect();
-        let Some(after) = after else { return Outcome::NotMoved };
-        items.extend(after);
-        Outcome::Moved
-    }
-
-    async fn write(&self, item: &ItemKey, update: &Update) -> Outcome {
-        *self.writes.lock().unwrap() += 1;
-        if self.down {
-            return Outcome::Unknown;
-        }
-        let mut items = self.items.lock().unwrap();
-        let before = items.get(item).cloned().unwrap_or_default();
-        match update.apply(&before) {
-            Some(after) => {
-                items.insert(item.clone(), after.clone());
-                Outcome::Applied(after)
-            }
-            None => Outcome::Refused(before),
-        }
-    }
-}
-
-impl Memory {
-    fn writes(&self) -> usize {
-        *self.writes.lock().unwrap()
-    }
+fn key(budget: &str) -> ItemKey {
+    ItemKey::new("2026-11".parse::<Period>().unwrap(), budget)
 }
 
 fn event(max_tokens: Option<u64>) -> Value {
     json!({
         "requestId": "r-1",
         "startTime": "2026-11-23T12:00:00Z",
+        "now": "2026-11-23T12:00:01Z",
         "modelId": "a.b",
+        "tenant": null,
+        "idempotencyKey": null,
         "inputBound": 100,
         "mayCount": false,
         "maxTokens": max_tokens,
         "limits": {
-            "budgets": [{
-                "key": "a.b", "itemId": "default", "limit": {"input": 1_000, "output": 1_000},
-                "minMaxTokens": 64, "onShortage": "shrink", "warnAtPercent": [80], "countsExternal": true
-            }],
+            "budgets": [budget("a.b")],
             "family": "a.b",
             "defaultMaxTokens": 300
         },
         "usage": {"available": true, "inputTokens": 0, "outputTokens": 0},
         "waitedSeconds": 0,
-        "tried": [],
-        "again": false
+        "tried": []
+    })
+}
+
+fn budget(key: &str) -> Value {
+    json!({
+        "key": key, "itemId": "default", "limit": {"input": 1_000, "output": 1_000}, "minMaxTokens": 64,
+        "onShortage": "shrink", "warnAtPercent": [80], "countsExternal": key == "a.b"
     })
 }
 
@@ -91,57 +48,89 @@ fn with(mut event: Value, changes: &[(&str, Value)]) -> Value {
     event
 }
 
+fn writes(tables: &MemoryTables) -> usize {
+    assert_eq!(tables.counts(), Counts { reads: 0, transactions: 0, ..tables.counts() });
+    tables.counts().writes
+}
+
 #[tokio::test]
 async fn the_usual_request_costs_one_write() {
-    let ledger = Memory::default();
-    let answer = handle(event(Some(200)), &ledger).await.unwrap();
+    let tables = MemoryTables::default();
+    let answer = handle(event(Some(200)), &tables).await.unwrap();
     assert_eq!((answer["verdict"].as_str(), answer["maxTokens"].as_u64()), (Some("admit"), Some(200)));
-    assert_eq!(answer["maxTokensShrunk"], false);
+    assert_eq!((&answer["maxTokensShrunk"], &answer["notes"]), (&json!(false), &json!({})));
+    let budget = &answer["budgets"][0];
+    assert_eq!(budget["output"], json!({"limit": 1000, "used": 0, "reserved": 200, "remaining": 800}));
+    assert_eq!(budget["input"]["reserved"], 100);
+    assert_eq!(budget["externalUsage"], "current");
     assert_eq!(
-        answer["budget"]["output"],
-        json!({"limit": 1000, "used": 0, "reserved": 200, "remaining": 800})
+        answer["reservation"],
+        json!({
+            "holds": [{
+                "item": "2026-11/a.b", "startSeconds": 1_795_435_200,
+                "amounts": {"input": 100, "output": 200, "cost": 0}
+            }],
+            "amounts": {"input": 100, "output": 200, "cost": 0}
+        })
     );
-    assert_eq!(answer["budget"]["input"]["reserved"], 100);
-    assert_eq!(answer["budget"]["externalUsage"], "current");
-    assert_eq!(ledger.writes(), 1);
+    assert_eq!(writes(&tables), 1);
+}
+
+#[tokio::test]
+async fn the_answer_lists_every_budget_and_says_which_cut_it() {
+    let mut event = event(Some(900));
+    event["limits"]["budgets"] = json!([budget("tenant/acme"), budget("a.b"), budget("account")]);
+    event["limits"]["budgets"][2]["limit"] = json!({"input": 1_000, "output": 150});
+    let answer = handle(event, &MemoryTables::default()).await.unwrap();
+    let keys: Vec<_> = answer["budgets"].as_array().unwrap().iter().map(|budget| &budget["key"]).collect();
+    assert_eq!(keys, ["tenant/acme", "a.b", "account"]);
+    assert_eq!(
+        (answer["maxTokens"].as_u64(), &answer["notes"]),
+        (Some(150), &json!({"shrunkBy": "account"}))
+    );
+    // Each as it is after the request that was cut, not before.
+    for budget in answer["budgets"].as_array().unwrap() {
+        assert_eq!(budget["output"]["reserved"], 150, "{budget}");
+    }
 }
 
 #[tokio::test]
 async fn the_limit_item_fills_in_and_caps_max_tokens() {
-    let answer = handle(event(None), &Memory::default()).await.unwrap();
+    let answer = handle(event(None), &MemoryTables::default()).await.unwrap();
     assert_eq!((answer["maxTokens"].as_u64(), answer["maxTokensShrunk"].as_bool()), (Some(300), Some(false)));
     let mut capped = event(Some(900));
     capped["limits"]["maxTokensCap"] = json!(50);
-    let answer = handle(capped, &Memory::default()).await.unwrap();
+    let answer = handle(capped, &MemoryTables::default()).await.unwrap();
     assert_eq!((answer["maxTokens"].as_u64(), answer["maxTokensShrunk"].as_bool()), (Some(50), Some(true)));
 }
 
 #[tokio::test]
 async fn a_request_waits_for_those_in_flight_and_then_takes_what_is_left() {
-    let ledger = Memory::default();
-    handle(event(Some(800)), &ledger).await.unwrap();
-    let answer = handle(event(Some(400)), &ledger).await.unwrap();
+    let tables = MemoryTables::default();
+    handle(event(Some(800)), &tables).await.unwrap();
+    let answer = handle(event(Some(400)), &tables).await.unwrap();
     assert_eq!(answer["verdict"], "wait");
     assert!((1..=3).contains(&answer["waitSeconds"].as_u64().unwrap()));
     let late = with(event(Some(400)), &[("/waitedSeconds", json!(15))]);
-    let answer = handle(late.clone(), &ledger).await.unwrap();
+    let answer = handle(late.clone(), &tables).await.unwrap();
     assert_eq!((answer["maxTokens"].as_u64(), answer["maxTokensShrunk"].as_bool()), (Some(200), Some(true)));
-    let answer = handle(late, &ledger).await.unwrap();
+    let answer = handle(late, &tables).await.unwrap();
     assert_eq!(answer["error"], "BudgetBusy");
     assert!(answer["cause"]["retryAfterSeconds"].as_u64().unwrap() <= 5);
 }
 
 #[tokio::test]
 async fn a_spent_budget_refuses_at_once_with_the_numbers() {
-    let ledger = Memory::default();
+    let tables = MemoryTables::default();
     let spent = with(event(Some(400)), &[("/usage/outputTokens", json!(990))]);
-    let answer = handle(spent, &ledger).await.unwrap();
+    let answer = handle(spent, &tables).await.unwrap();
     assert_eq!(answer["error"], "BudgetExceeded");
     let cause = &answer["cause"];
     assert_eq!(
         (cause["dimension"].as_str(), cause["requested"].as_u64(), cause["remaining"].as_u64()),
         (Some("output"), Some(400), Some(10))
     );
+    assert_eq!((&cause["type"], &cause["itemId"]), (&json!("BudgetExceeded"), &json!("default")));
     assert_eq!(cause["resetsAt"], "2026-12-01T00:00:00Z");
     assert_eq!(cause["retryAfterSeconds"], 7 * 86_400 + 12 * 3_600);
     assert_eq!(cause["budget"]["output"]["used"], 990);
@@ -150,45 +139,115 @@ async fn a_spent_budget_refuses_at_once_with_the_numbers() {
 
 #[tokio::test]
 async fn what_bypassed_the_sentry_counts_from_the_first_request_on() {
-    let ledger = Memory::default();
-    let answer =
-        handle(with(event(Some(200)), &[("/usage/inputTokens", json!(500))]), &ledger).await.unwrap();
+    let tables = MemoryTables::default();
+    let event = with(event(Some(200)), &[("/usage/inputTokens", json!(500))]);
+    let answer = handle(event.clone(), &tables).await.unwrap();
     assert_eq!(answer["verdict"], "admit");
     assert_eq!(
-        answer["budget"]["input"],
+        answer["budgets"][0]["input"],
         json!({"limit": 1000, "used": 500, "reserved": 100, "remaining": 400})
     );
     // Known now: the next request pays for no second write.
-    let before = ledger.writes();
-    handle(with(event(Some(200)), &[("/usage/inputTokens", json!(500))]), &ledger).await.unwrap();
-    assert_eq!(ledger.writes(), before + 1);
+    let before = writes(&tables);
+    handle(event, &tables).await.unwrap();
+    assert_eq!(writes(&tables), before + 1);
 }
 
 #[tokio::test]
 async fn more_than_the_whole_limit_is_refused_with_true_numbers() {
-    let ledger = Memory::default();
-    let answer = handle(with(event(None), &[("/inputBound", json!(1_001))]), &ledger).await.unwrap();
+    let tables = MemoryTables::default();
+    let answer = handle(with(event(None), &[("/inputBound", json!(1_001))]), &tables).await.unwrap();
     assert_eq!(
         (answer["error"].as_str(), answer["cause"]["dimension"].as_str()),
         (Some("BudgetExceeded"), Some("input"))
     );
-    assert!(ledger.items.lock().unwrap().is_empty());
+    assert!(tables.item_keys().is_empty());
 }
 
 #[tokio::test]
 async fn without_cloudwatch_it_goes_on_and_says_so() {
-    let answer = handle(with(event(None), &[("/usage", json!({"available": false}))]), &Memory::default())
-        .await
-        .unwrap();
+    let event = with(event(None), &[("/usage", json!({"available": false}))]);
+    let answer = handle(event, &MemoryTables::default()).await.unwrap();
     assert_eq!(
-        (answer["verdict"].as_str(), answer["budget"]["externalUsage"].as_str()),
+        (answer["verdict"].as_str(), answer["budgets"][0]["externalUsage"].as_str()),
         (Some("admit"), Some("unavailable"))
     );
 }
 
 #[tokio::test]
 async fn without_the_ledger_nothing_is_admitted() {
-    let down = Memory { down: true, ..Memory::default() };
+    let down = MemoryTables::with_faults([Some(Fault::LostRequest)]);
     assert_eq!(handle(event(None), &down).await.unwrap_err().name, ErrorName::SentryUnavailable);
-    assert_eq!(down.writes(), 1);
+    assert_eq!(writes(&down), 1);
+}
+
+#[tokio::test]
+async fn a_table_without_capacity_is_tried_again_while_there_is_time() {
+    let throttled = || MemoryTables::with_faults([Some(Fault::Throttled)]);
+    assert_eq!(handle(event(None), &throttled()).await.unwrap()["verdict"], "wait");
+    let late = with(event(None), &[("/waitedSeconds", json!(15))]);
+    assert_eq!(handle(late, &throttled()).await.unwrap_err().name, ErrorName::SentryUnavailable);
+}
+
+#[tokio::test]
+async fn the_model_gets_what_the_execution_has_left() {
+    let at = |now: &str| with(event(None), &[("/now", json!(now))]);
+    let answer = handle(at("2026-11-23T12:00:05Z"), &MemoryTables::default()).await.unwrap();
+    assert_eq!(answer["modelTimeoutSeconds"], 240);
+    let answer = handle(at("2026-11-23T12:01:00Z"), &MemoryTables::default()).await.unwrap();
+    assert_eq!(answer["modelTimeoutSeconds"], 200);
+    let tables = MemoryTables::default();
+    let error = handle(at("2026-11-23T12:04:20Z"), &tables).await.unwrap_err();
+    assert_eq!((error.name, writes(&tables)), (ErrorName::SentryUnavailable, 0));
+}
+
+/// A request with the key `k-1`, by an execution.
+fn keyed(owner: &str, changes: &[(&str, Value)]) -> Value {
+    let all = [("/requestId", json!(owner)), ("/idempotencyKey", json!("k-1")), ("/tenant", json!("acme"))];
+    with(with(event(Some(400)), &all), changes)
+}
+
+#[tokio::test]
+async fn a_key_is_taken_while_its_execution_may_call_the_model() {
+    let tables = MemoryTables::default();
+    assert_eq!(handle(keyed("first", &[]), &tables).await.unwrap()["verdict"], "admit");
+    assert_eq!(tables.owner("acme/k-1").as_deref(), Some("first"));
+    let refused = handle(keyed("second", &[]), &tables).await.unwrap();
+    assert_eq!(
+        (&refused["error"], &refused["cause"]["type"]),
+        (&json!("RequestInProgress"), &json!("RequestInProgress"))
+    );
+    // Thirty minutes after the first one's start at the latest, by the default lag of CloudWatch.
+    assert!(refused["cause"]["message"].as_str().unwrap().contains("1799 seconds"), "{refused}");
+    assert_eq!(tables.item(&key("a.b")).reserved(sentry_core::limit::Dimension::Output), 400);
+    // The same execution may compare again.
+    assert_eq!(handle(keyed("first", &[]), &tables).await.unwrap()["verdict"], "admit");
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_in_every_end_in_which_no_model_is_called() {
+    let mut fallback = keyed("one", &[("/inputBound", json!(1_001))]);
+    fallback["limits"]["budgets"][0]["fallbackModelId"] = json!("amazon.nova-lite-v1:0");
+    let mut blocked = keyed("one", &[]);
+    blocked["limits"]["budgets"][0]["mode"] = json!("block");
+    for (event, faults, verdict) in [
+        (keyed("one", &[("/inputBound", json!(1_001))]), vec![], "refuse"),
+        (blocked, vec![], "refuse"),
+        (fallback, vec![], "fallback"),
+        (keyed("one", &[]), vec![Some(Fault::LostReply)], "error"),
+        (keyed("one", &[("/now", json!("2026-11-23T12:04:20Z"))]), vec![], "error"),
+    ] {
+        let tables = MemoryTables::with_faults(faults);
+        let answer = handle(event, &tables).await;
+        let found = answer.as_ref().map_or("error", |answer| answer["verdict"].as_str().unwrap());
+        assert_eq!((found, tables.owner("acme/k-1")), (verdict, None));
+    }
+    // While it waits or counts the key stays taken.
+    let tables = MemoryTables::with_faults([Some(Fault::Throttled)]);
+    assert_eq!(handle(keyed("one", &[]), &tables).await.unwrap()["verdict"], "wait");
+    assert!(tables.owner("acme/k-1").is_some());
+    let counting = keyed("one", &[("/inputBound", json!(1_001)), ("/mayCount", json!(true))]);
+    let tables = MemoryTables::default();
+    assert_eq!(handle(counting, &tables).await.unwrap(), json!({"verdict": "count"}));
+    assert!(tables.owner("acme/k-1").is_some());
 }

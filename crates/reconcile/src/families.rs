@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sentry_aws::{MetricQuery, UsageQueries};
-use sentry_core::limit::{LimitItem, aliases};
+use sentry_aws::{MetricQuery, ModelIds};
+use sentry_core::limit::{DEFAULT_ITEM, LimitItem, aliases};
 use sentry_core::model::ModelId;
 use sentry_core::money::Rates;
 use sentry_core::price::Listed;
@@ -15,9 +15,7 @@ pub struct Family {
     /// Its name, the key of its budget.
     pub name: String,
     /// Every id under which CloudWatch may count it.
-    pub ids: Vec<String>,
-    /// The metrics that CloudWatch has had data of lately; `None` when nobody knows.
-    pub active: Option<UsageQueries>,
+    pub ids: ModelIds,
     /// What its tokens cost.
     pub rates: Option<Rates>,
 }
@@ -27,6 +25,8 @@ pub struct Family {
 pub struct Families {
     metrics: Option<Vec<MetricQuery>>,
     ids: BTreeMap<String, BTreeSet<String>>,
+    /// The dearest prices of any item of the family: CloudWatch does not say which item's price a
+    /// request had.
     rates: BTreeMap<String, Rates>,
     default_rates: Option<Rates>,
 }
@@ -54,14 +54,13 @@ impl Families {
         }
         for item in limits.iter().filter_map(|item| LimitItem::parse(item).ok()) {
             let Some(rates) = item.rates else { continue };
-            match ModelId::parse(&item.item_id) {
-                Ok(model) => {
-                    let family =
-                        aliases.get(&item.item_id).map_or(model.family, |target| target.family.clone());
-                    families.rates.insert(family, rates);
-                }
-                Err(_) => families.default_rates = Some(rates),
+            if item.item_id == DEFAULT_ITEM {
+                families.default_rates = Some(rates);
             }
+            let Ok(model) = ModelId::parse(&item.item_id) else { continue };
+            let target = aliases.get(&item.item_id).map(|target| target.family.clone());
+            let known = families.rates.entry(target.unwrap_or(model.family)).or_insert(rates);
+            *known = known.dearest(&rates);
         }
         families
     }
@@ -79,9 +78,8 @@ impl Families {
         let ids: Vec<String> = ids.into_iter().collect();
         let listed = Listed::of(&name).map(|listed| listed.rates);
         Family {
-            active: self.metrics.as_ref().map(|metrics| UsageQueries::among(metrics, &ids)),
             rates: self.rates.get(&name).copied().or(listed).or(self.default_rates),
-            ids,
+            ids: ModelIds { ids, listed: self.metrics.clone() },
             name,
         }
     }
@@ -116,10 +114,8 @@ mod tests {
         for id in
             ["amazon.nova-pro-v1:0", "eu.amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0:300k", "a1b2c3d4e5f6"]
         {
-            assert!(nova.ids.iter().any(|known| known == id), "{id}");
+            assert!(nova.ids.ids.iter().any(|known| known == id), "{id}");
         }
-        assert_ne!(nova.active, Some(UsageQueries::default()));
-        assert_eq!(families[0].active, Some(UsageQueries::default()));
         assert_eq!(nova.rates.unwrap().output, 2_000_000);
     }
 }

@@ -7,7 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use sentry_core::ledger::{Admission, Ask, Counters, ItemKey, Outcome, Reservation, Step, Update, Verdict};
+use sentry_core::ledger::{
+    Admission, AdmissionRequest, Counters, ItemKey, LedgerOutcome, Reservation, Step, Update, Verdict,
+};
 use sentry_core::limit::{Amounts, Budget, Dimension, Limit, Mode, OnShortage};
 
 /// Requests a second.
@@ -18,11 +20,13 @@ const USED: (u64, u64) = (100, 500);
 /// The budget, in seconds of traffic at the mean use.
 const SECONDS_OF_TRAFFIC: u64 = 60;
 const MILLISECOND: u64 = 1_000;
+const SECOND: u64 = 1_000 * MILLISECOND;
+/// When the simulation starts, in epoch seconds.
+const START: i64 = 1_793_577_600;
 /// A call of DynamoDB and a call of the model, in microseconds: the least, and how much more at most.
 const CALL: (u64, u64) = (3 * MILLISECOND, 6 * MILLISECOND);
 const MODEL: (u64, u64) = (500 * MILLISECOND, 1_500 * MILLISECOND);
-/// How long a request waits in all before it takes what there is, and one wait.
-const MOST_WAITING: u64 = 15_000 * MILLISECOND;
+/// How long a request waits between two attempts.
 const WAIT: (u64, u64) = (1_000 * MILLISECOND, 2_000 * MILLISECOND);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +44,7 @@ fn write(results: &serde_json::Value) -> Result<(), Box<dyn std::error::Error>> 
 
 /// A request between two steps.
 enum Request {
-    Admitting { admission: Box<Admission>, id: u64, waited: u64 },
+    Admitting { admission: Box<Admission>, hash: u64, waited: u64 },
     Settling(Vec<(ItemKey, Update)>),
 }
 
@@ -49,34 +53,34 @@ struct Table {
     items: BTreeMap<ItemKey, Counters>,
     /// Writes by second and item; a write in a transaction counts twice, as DynamoDB bills it.
     writes: BTreeMap<(u64, ItemKey), u64>,
-    draws: u64,
+    moves: u64,
 }
 
 impl Table {
     fn count(&mut self, now: u64, item: &ItemKey, writes: u64) {
-        *self.writes.entry((now / (1_000 * MILLISECOND), item.clone())).or_default() += writes;
+        *self.writes.entry((now / SECOND, item.clone())).or_default() += writes;
     }
 
     fn get(&self, item: &ItemKey) -> Counters {
         self.items.get(item).cloned().unwrap_or_default()
     }
 
-    fn write(&mut self, now: u64, item: &ItemKey, update: &Update) -> Outcome {
+    fn write(&mut self, now: u64, item: &ItemKey, update: &Update) -> LedgerOutcome {
         self.count(now, item, 1);
         let before = self.get(item);
         match update.apply(&before) {
             Some(after) => {
                 self.items.insert(item.clone(), after.clone());
-                Outcome::Applied(after)
+                LedgerOutcome::Applied(after)
             }
-            None => Outcome::Refused(before),
+            None => LedgerOutcome::Refused(before),
         }
     }
 
-    fn perform(&mut self, now: u64, step: Step) -> Outcome {
+    fn perform(&mut self, now: u64, step: Step) -> LedgerOutcome {
         match step {
             Step::Write(item, update) => self.write(now, &item, &update),
-            Step::Read(items) => Outcome::Read(items.iter().map(|item| self.get(item)).collect()),
+            Step::Read(items) => LedgerOutcome::Read(items.iter().map(|item| self.get(item)).collect()),
             Step::Transact(updates) => {
                 for (item, _) in &updates {
                     self.count(now, item, 2);
@@ -85,12 +89,12 @@ impl Table {
                     .iter()
                     .map(|(item, update)| Some((item.clone(), update.apply(&self.get(item))?)))
                     .collect();
-                let Some(after) = after else { return Outcome::NotMoved };
-                self.draws += 1;
+                let Some(after) = after else { return LedgerOutcome::NotMoved };
+                self.moves += 1;
                 self.items.extend(after);
-                Outcome::Moved
+                LedgerOutcome::Moved
             }
-            Step::Done(_) => Outcome::Unknown,
+            Step::Done(_) => LedgerOutcome::Unknown,
         }
     }
 }
@@ -118,6 +122,7 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
     let budget = Budget {
         key: "model".to_owned(),
         item_id: "model".to_owned(),
+        limited_by: std::collections::BTreeMap::new(),
         limit: Limit { input: None, output: Some(limit), cost: None },
         mode: Mode::Enforce,
         min_max_tokens: 64,
@@ -138,24 +143,26 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
     queue.push(Reverse((0, u64::MAX)));
     let refused_at = loop {
         let Some(Reverse((now, id))) = queue.pop() else { return Err("nobody was refused".into()) };
-        let ask = |spread: u64, waited: u64| Ask {
+        let at = START + i64::try_from(now / SECOND)?;
+        let asking = |request_hash: u64, waited: u64| AdmissionRequest {
             period,
-            start_seconds: 1_762_000_000,
+            start_seconds: at - i64::try_from(waited / SECOND).unwrap_or(0),
+            now_seconds: at,
             input: 1_000,
             output: ASKED,
             rates: None,
             observed: None,
-            may_wait: waited < MOST_WAITING,
             may_count: false,
-            spread,
-            waited: waited / (1_000 * MILLISECOND),
+            waited_seconds: waited / SECOND,
+            request_hash,
         };
         if id == u64::MAX {
-            let admission = Box::new(Admission::new(vec![budget.clone()], ask(random.next(), 0)));
-            requests.insert(arrived, Request::Admitting { admission, id: random.next(), waited: 0 });
+            let hash = random.next();
+            let admission = Box::new(Admission::new(vec![budget.clone()], asking(hash, 0)));
+            requests.insert(arrived, Request::Admitting { admission, hash, waited: 0 });
             queue.push(Reverse((now + random.between(CALL), arrived)));
             arrived += 1;
-            queue.push(Reverse((now + 1_000 * MILLISECOND / RATE, u64::MAX)));
+            queue.push(Reverse((now + SECOND / RATE, u64::MAX)));
             continue;
         }
         let Some(request) = requests.get_mut(&id) else { continue };
@@ -171,18 +178,18 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
                     continue;
                 }
             },
-            Request::Admitting { admission, id: spread, waited } => match admission.step() {
+            Request::Admitting { admission, hash, waited } => match admission.step() {
                 Step::Done(Verdict::Admit { reservation, .. }) => {
                     let output = random.between((USED.0, USED.1 - USED.0)).min(reservation.amounts.output);
                     spent += output;
                     *request = Request::Settling(settle(&reservation, output));
                     random.between(MODEL)
                 }
-                Step::Done(Verdict::Wait(_)) => {
+                Step::Done(Verdict::Wait) => {
                     short_at.get_or_insert(now);
                     let pause = random.between(WAIT);
                     *waited += pause;
-                    **admission = Admission::new(vec![budget.clone()], ask(*spread, *waited));
+                    **admission = Admission::new(vec![budget.clone()], asking(*hash, *waited));
                     pause
                 }
                 Step::Done(_) => break now,
@@ -195,7 +202,7 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
         };
         queue.push(Reverse((now + after, id)));
     };
-    let short_at = short_at.unwrap_or(refused_at) / (1_000 * MILLISECOND);
+    let short_at = short_at.unwrap_or(refused_at) / SECOND;
     let hottest = |plenty: bool| {
         let of_phase = table.writes.iter().filter(|((second, _), _)| (*second < short_at) == plenty);
         let most = of_phase.max_by_key(|(_, writes)| **writes);
@@ -203,21 +210,15 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
     };
     let own = table.get(&ItemKey::new(period, "model"));
     let free: i64 = table.items.values().map(|item| item.free(Dimension::Output)).sum();
-    let reserved: i64 = table
-        .items
-        .values()
-        .flat_map(Counters::reservations)
-        .filter(|(_, dimension, _)| *dimension == Dimension::Output)
-        .map(|(_, _, number)| number)
-        .sum();
+    let reserved: i64 = table.items.values().map(|item| item.reserved(Dimension::Output)).sum();
     let stranded = i64::try_from(limit)? - own.committed(Dimension::Output) + free;
     Ok(serde_json::json!({
         "shards": shards,
         "limitTokens": limit,
-        "simulatedSeconds": refused_at / (1_000 * MILLISECOND),
+        "simulatedSeconds": refused_at / SECOND,
         "requests": arrived,
         "answered": answered,
-        "draws": table.draws,
+        "moves": table.moves,
         "hottestItem": hottest(true),
         "hottestItemWhileShort": hottest(false),
         "shortAfterSeconds": short_at,
@@ -229,5 +230,6 @@ fn simulate(shards: u16) -> Result<serde_json::Value, Box<dyn std::error::Error>
 }
 
 fn settle(reservation: &Reservation, output: u64) -> Vec<(ItemKey, Update)> {
-    reservation.settle(Amounts { input: 1_000, output, cost: 0 }, false)
+    let actual = Amounts { input: 1_000, output, cost: 0 };
+    reservation.holds.iter().map(|hold| (hold.item.clone(), hold.settle(actual, false))).collect()
 }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 macro_rules! error_names {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// A stable error name, as it appears in `error` of a failed execution.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+        )]
         pub enum ErrorName { $($(#[$doc])* $name),+ }
 
         impl ErrorName {
@@ -64,14 +66,6 @@ error_names! {
 impl std::fmt::Display for ErrorName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for ErrorName {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|name| name.as_str() == text).ok_or(())
     }
 }
 

@@ -10,5 +10,7 @@ pub mod limit;
 pub mod model;
 pub mod money;
 pub mod month;
+pub mod notice;
 pub mod price;
 pub mod request;
+pub mod usage;

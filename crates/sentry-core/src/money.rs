@@ -102,6 +102,37 @@ impl Rates {
         }
     }
 
+    /// The most that a part of a usage can have cost, in nano-dollars: of the input tokens, as
+    /// many as there are at the dearest price, then at the next.
+    #[must_use]
+    pub fn dearest_part(&self, of: &TokenUsage, input: u64, output: u64) -> u64 {
+        let mut kinds = [
+            (self.input, of.input_tokens),
+            (self.cache_read, of.cache_read_input_tokens),
+            (self.cache_write, of.cache_write_input_tokens),
+        ];
+        kinds.sort_unstable_by(|one, other| other.cmp(one));
+        let mut left = input;
+        let mut pico_usd = pico(output, self.output);
+        for (rate, tokens) in kinds {
+            let taken = left.min(tokens);
+            pico_usd += pico(taken, rate);
+            left -= taken;
+        }
+        nano(pico_usd + pico(left, self.dearest_input()))
+    }
+
+    /// The dearer of two prices for each kind of token.
+    #[must_use]
+    pub fn dearest(&self, other: &Rates) -> Rates {
+        Rates {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            cache_read: self.cache_read.max(other.cache_read),
+            cache_write: self.cache_write.max(other.cache_write),
+        }
+    }
+
     fn dearest_input(&self) -> u64 {
         self.input.max(self.cache_read).max(self.cache_write)
     }

@@ -81,6 +81,12 @@ impl Period {
         self.start().checked_add_months(RETENTION).unwrap_or(DateTime::<Utc>::MAX_UTC).timestamp()
     }
 
+    /// The period as a number, `202611`: the partition key of the ledger's index.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        i64::from(self.first_day.year()) * 100 + i64::from(self.first_day.month())
+    }
+
     /// The month with the instant that it was asked for, as text.
     #[must_use]
     pub fn range(now: DateTime<Utc>) -> MonthRange {

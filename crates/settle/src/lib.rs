@@ -2,157 +2,197 @@
 //! reservation back.
 //!
 //! When it cannot know what was used it keeps the upper bound as used: too high rather than
-//! too low. A settlement is never repeated after an unknown outcome; its reservation and those
-//! of the budgets after it then stay until reconcile sweeps their bucket.
+//! too low. A settlement is never repeated after an unknown outcome; its hold and those of the
+//! budgets after it then stay until reconcile releases them.
 
+mod answer;
+mod notices;
 mod outcome;
 
-use sentry_aws::{Connection, LedgerTable, WriteLedger, required_variable};
+use sentry_aws::{ClaimKeys, ClaimsTable, Connection, LedgerTable, WriteLedger, required_variable};
 use sentry_core::error::{ErrorName, SentryError};
-use sentry_core::ledger::{
-    BudgetDocument, Claim, Counters, Outcome as Written, Reservation, crossed_thresholds, shown,
-};
+use sentry_core::ledger::{BudgetDocument, Claim, LedgerOutcome, Reservation, Totals};
 use sentry_core::limit::{Amounts, Budget};
-use sentry_core::money::{Rates, usd_text};
-use sentry_core::month::{MonthError, Period, parse_time};
+use sentry_core::money::{Rates, usd, usd_text};
+use sentry_core::month::Period;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use outcome::Outcome;
+pub use answer::SettleAnswer;
+use notices::Notices;
+use outcome::ModelOutcome;
 
 /// The function's name.
 pub const NAME: &str = "settle";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Event {
+struct SettleEvent {
     request_id: String,
+    #[serde(default)]
+    idempotency_key: Option<String>,
+    #[serde(default)]
+    tenant: Option<String>,
+    /// What is to be settled; nothing for a request that only gives its idempotency key back.
+    #[serde(default)]
+    settlement: Option<Settlement>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Settlement {
     period: String,
+    /// What the request holds: of an attempt after a throttled one, what was left.
     reservation: Reservation,
+    /// The budgets that were settled before, of an attempt after a throttled one.
+    settled: Vec<BudgetDocument>,
+    /// Every budget that the request passed.
     budgets: Vec<Budget>,
     external_usage_known: bool,
-    outcome: Outcome,
+    outcome: ModelOutcome,
     /// What the tokens cost.
     #[serde(default)]
     rates: Option<Rates>,
+    /// Labels of the request, for the log.
     #[serde(default)]
-    claim: Option<Claimed>,
+    tags: Option<Value>,
 }
 
-/// The idempotency key that the request has claimed.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Claimed {
-    key: String,
-    #[serde(default)]
-    tenant: Option<String>,
-    start_time: String,
+/// The tables.
+#[derive(Debug)]
+pub struct Context<L, C> {
+    /// The ledger.
+    pub ledger: L,
+    /// The claims of idempotency keys.
+    pub claims: C,
 }
 
-/// The ledger that the environment names.
+/// The tables that the environment names.
 ///
 /// # Errors
-/// `InternalError` when the variable `LEDGER_TABLE` is missing.
-pub async fn prepare() -> Result<LedgerTable, SentryError> {
-    Ok(LedgerTable::new(&Connection::from_env().await, required_variable("LEDGER_TABLE")?))
+/// `InternalError` when the variable `LEDGER_TABLE` or `CLAIMS_TABLE` is missing.
+pub async fn prepare() -> Result<Context<LedgerTable, ClaimsTable>, SentryError> {
+    let connection = Connection::from_env().await;
+    Ok(Context {
+        ledger: LedgerTable::new(&connection, required_variable("LEDGER_TABLE")?),
+        claims: ClaimsTable::new(&connection, required_variable("CLAIMS_TABLE")?),
+    })
 }
 
 /// Settles or releases. One write for each budget.
 ///
 /// # Errors
 /// `InternalError` for a document that it does not understand.
-pub async fn handle(event: Value, ledger: &impl WriteLedger) -> Result<Value, SentryError> {
-    let event: Event = sentry_lambda::read(&event)?;
-    let wrong = |path: &str, error: &MonthError| {
-        SentryError::new(ErrorName::InternalError, error.to_string()).with("path", path)
+pub async fn handle<L: WriteLedger, C: ClaimKeys>(
+    event: Value,
+    Context { ledger, claims }: &Context<L, C>,
+) -> Result<Value, SentryError> {
+    let event: SettleEvent = sentry_lambda::read(&event)?;
+    let (answer, is_over) = match event.settlement {
+        Some(settlement) => settle(&event.request_id, settlement, ledger).await?,
+        None => (SettleAnswer::default(), true),
     };
-    let period: Period = event.period.parse().map_err(|error| wrong("period", &error))?;
-    let used = event.outcome.used();
-    let actual = used.as_ref().map_or(event.reservation.amounts, |used| Amounts {
+    // While a hold may still stand, the key stays taken.
+    if let (Some(key), true) = (&event.idempotency_key, is_over) {
+        claims.give_back(&Claim::new(event.tenant.as_deref(), key, &event.request_id, 0)).await;
+    }
+    serde_json::to_value(answer)
+        .map_err(|error| SentryError::new(ErrorName::InternalError, error.to_string()))
+}
+
+/// Settles what is held; says whether nothing of it can still be held.
+async fn settle(
+    request_id: &str,
+    settlement: Settlement,
+    ledger: &impl WriteLedger,
+) -> Result<(SettleAnswer, bool), SentryError> {
+    let period: Period = settlement.period.parse().map_err(|error: sentry_core::month::MonthError| {
+        SentryError::new(ErrorName::InternalError, error.to_string()).with("path", "settlement.period")
+    })?;
+    let bound = settlement.reservation.amounts;
+    let used = settlement.outcome.used();
+    let actual = used.as_ref().map_or(bound, |used| Amounts {
         input: used.tokens.all_input(),
         output: used.tokens.output_tokens,
-        cost: event.rates.map_or(0, |rates| rates.cost(&used.tokens)),
+        cost: settlement.rates.map_or(0, |rates| rates.cost(&used.tokens)),
     });
-    let mut budget = None;
-    let mut thresholds = Vec::new();
+    let is_first_attempt = settlement.settled.is_empty();
+    let mut budgets = settlement.settled;
+    let mut notices = Notices::new(period);
+    let mut left = settlement.reservation.holds.into_iter();
+    let mut unsettled = Vec::new();
     let mut unknown = false;
-    for ((item, update), of) in
-        event.reservation.settle(actual, used.is_none()).into_iter().zip(&event.budgets)
-    {
-        let counters = match ledger.write(&item, &update).await {
-            Written::Applied(counters) => {
-                thresholds.extend(announce(of, period, &counters, actual));
+    for hold in left.by_ref() {
+        let item = hold.item.as_str();
+        let Some(budget) = settlement.budgets.get(budgets.len()) else { break };
+        let counters = match ledger.write(&hold.item, &hold.settle(actual, used.is_none())).await {
+            LedgerOutcome::Applied(counters) => {
+                // The own item of a split budget learns of this from reconcile, which announces it.
+                if !hold.item.is_shard() {
+                    notices.crossed(budget, &counters, actual);
+                }
                 counters
             }
-            Written::Refused(counters) => {
-                tracing::warn!(
-                    request_id = event.request_id,
-                    item = item.as_str(),
-                    "reservation expired before it was settled"
-                );
+            LedgerOutcome::Refused(counters) => {
+                tracing::warn!(request_id, item, "the hold was released before it was settled");
                 counters
+            }
+            LedgerOutcome::Throttled => {
+                tracing::warn!(request_id, item, "the table has no capacity for the settlement");
+                unsettled.push(hold);
+                break;
             }
             _ => {
                 unknown = true;
-                tracing::warn!(
-                    request_id = event.request_id,
-                    item = item.as_str(),
-                    "settlement without an outcome"
-                );
-                // The budgets after it stay reserved too. Were the model's settled and its tenant's
-                // not, reconcile would take the tenant's for a reservation that was never billed.
+                tracing::warn!(request_id, item, "settlement without an outcome");
+                // The budgets after it stay held too. Were the model's settled and its tenant's
+                // not, reconcile would take the tenant's for a request that was never billed.
                 break;
             }
         };
-        budget.get_or_insert_with(|| BudgetDocument::new(of, period, &counters, event.external_usage_known));
+        let totals = if hold.item.is_shard() { Totals::known_to(&counters) } else { Totals::of(&[counters]) };
+        budgets.push(BudgetDocument::new(budget, period, &totals, settlement.external_usage_known));
     }
-    // While a reservation may still stand, the key stays taken.
-    if let (Some(claim), false) = (&event.claim, unknown) {
-        let start = parse_time(&claim.start_time).map_err(|error| wrong("claim.startTime", &error))?;
-        let claim = Claim::new(claim.tenant.as_deref(), &claim.key, start.timestamp());
-        ledger.write(&claim.item, &claim.give_back()).await;
+    if !unsettled.is_empty() {
+        unsettled.extend(left);
     }
-    tracing::info!(
-        request_id = event.request_id,
-        budget = event.budgets.first().map(|budget| budget.key.as_str()),
-        input_tokens = actual.input,
-        output_tokens = actual.output,
-        cost_usd = usd_text(actual.cost),
-        usage_estimated = used.is_none(),
-        "settled"
-    );
-    Ok(json!({
-        "budget": budget,
-        "usage": used.and_then(|used| used.document).unwrap_or_else(|| outcome::usage_document(actual)),
-        "usageEstimated": event.outcome.answered() && !event.outcome.reports_usage(),
-        "thresholds": thresholds,
-    }))
-}
-
-/// The notices that are due, as entries for EventBridge's `PutEvents`.
-fn announce(budget: &Budget, period: Period, counters: &Counters, actual: Amounts) -> Vec<Value> {
-    // The items of a budget that is split do not know the whole.
-    if budget.shards > 1 {
-        return Vec::new();
+    let exceeded = used.is_some() && (actual.input > bound.input || actual.output > bound.output);
+    if exceeded && is_first_attempt {
+        tracing::error!(
+            request_id,
+            model = settlement.budgets.first().map(|budget| budget.key.as_str()),
+            bound_input = bound.input,
+            input = actual.input,
+            bound_output = bound.output,
+            output = actual.output,
+            "the request used more than its upper bound"
+        );
+        notices.bound_exceeded(request_id, &settlement.budgets, bound, actual);
     }
-    crossed_thresholds(counters, actual, &budget.limit, &budget.warn_at_percent)
-        .into_iter()
-        .map(|(dimension, percent)| {
-            json!({
-                "Source": "bedrock.cost-sentry",
-                "DetailType": "Budget Threshold Crossed",
-                "Detail": json!({
-                    "budget": budget.key,
-                    "period": period.to_string(),
-                    "dimension": dimension.as_str(),
-                    "percent": percent,
-                    "limit": budget.limit.get(dimension).map(|limit| shown(dimension, limit)),
-                    "used": shown(dimension, u64::try_from(counters.used(dimension)).unwrap_or(0)),
-                })
-                .to_string(),
-            })
-        })
-        .collect()
+    let is_over = unsettled.is_empty() && !unknown;
+    if is_over {
+        tracing::info!(
+            request_id,
+            budget = settlement.budgets.first().map(|budget| budget.key.as_str()),
+            input_tokens = actual.input,
+            output_tokens = actual.output,
+            cost_usd = usd_text(actual.cost),
+            usage_estimated = used.is_none(),
+            tags = settlement.tags.as_ref().map(ToString::to_string),
+            "settled"
+        );
+    }
+    let cost_usd = settlement.rates.map(|_| usd(actual.cost));
+    let answer = SettleAnswer {
+        throttled: !unsettled.is_empty(),
+        reservation: (!unsettled.is_empty()).then_some(Reservation { holds: unsettled, amounts: bound }),
+        budgets,
+        usage: used.and_then(|used| used.document).unwrap_or_else(|| outcome::usage_document(actual)),
+        usage_estimated: settlement.outcome.answered() && !settlement.outcome.reports_usage(),
+        cost_usd,
+        notices: notices.entries(),
+    };
+    Ok((answer, is_over))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The end of the model-router's execution, as the rate-limiter saw it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Outcome {
+pub struct ModelOutcome {
     status: String,
     /// The router's answer.
     #[serde(default)]
@@ -26,7 +26,7 @@ pub struct Used {
     pub document: Option<Value>,
 }
 
-impl Outcome {
+impl ModelOutcome {
     /// Whether the model answered.
     pub fn answered(&self) -> bool {
         self.status == "SUCCEEDED"

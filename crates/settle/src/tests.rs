@@ -1,64 +1,73 @@
-use std::sync::Mutex;
-
 use super::*;
-use sentry_core::error::ErrorName;
-use sentry_core::ledger::{ItemKey, Update};
+use sentry_aws::testing_tables::{Fault, MemoryTables};
+use sentry_core::ledger::{Hold, ItemKey, Slot};
+use sentry_core::limit::Dimension;
+use serde_json::json;
 
-/// One ledger item in memory, or none that answers.
-struct Item(Option<Mutex<Counters>>);
+const START: i64 = 1_795_435_200;
+const BOUND: Amounts = Amounts { input: 100, output: 200, cost: 0 };
 
-impl Item {
-    /// Holds a reservation of 100 input and 200 output tokens.
-    fn reserved() -> Self {
-        let numbers = [("input", 100), ("output", 200), ("r7Input", 100), ("r7Output", 200)];
-        Self(Some(Mutex::new(numbers.into_iter().map(|(name, number)| (name.to_owned(), number)).collect())))
-    }
-
-    fn get(&self, name: &str) -> i64 {
-        self.0.as_ref().unwrap().lock().unwrap().get(name)
-    }
+async fn handle(event: Value, tables: &MemoryTables) -> Result<Value, SentryError> {
+    super::handle(event, &Context { ledger: tables, claims: tables }).await
 }
 
-impl WriteLedger for Item {
-    async fn read(&self, _: &[ItemKey]) -> Option<Vec<Counters>> {
-        unreachable!("settle only writes")
-    }
+fn period() -> Period {
+    "2026-11".parse().unwrap()
+}
 
-    async fn transact(&self, _: &[(ItemKey, Update)]) -> Written {
-        unreachable!("settle only writes")
-    }
+fn hold(budget: &str) -> Hold {
+    Hold::new(ItemKey::new(period(), budget), START, BOUND)
+}
 
-    async fn write(&self, item: &ItemKey, update: &Update) -> Written {
-        assert_eq!(item.as_str(), "2026-11/a.b");
-        let Some(item) = &self.0 else {
-            return Written::Unknown;
-        };
-        let mut item = item.lock().unwrap();
-        match update.apply(&item) {
-            Some(after) => {
-                *item = after.clone();
-                Written::Applied(after)
-            }
-            None => Written::Refused(item.clone()),
+/// Tables in which these budgets hold what the request has reserved; faults befall the writes.
+fn reserved(budgets: &[&str], faults: impl IntoIterator<Item = Option<Fault>>) -> MemoryTables {
+    let tables = MemoryTables::with_faults(faults);
+    for budget in budgets {
+        let hold = hold(budget);
+        tables.put(hold.item.clone(), hold.reserve(period()).apply(&tables.item(&hold.item)).unwrap());
+    }
+    tables
+}
+
+fn get(tables: &MemoryTables, budget: &str, attribute: &str) -> i64 {
+    tables.item(&ItemKey::new(period(), budget)).get(attribute)
+}
+
+fn held(tables: &MemoryTables, budget: &str) -> i64 {
+    tables.item(&ItemKey::new(period(), budget)).reserved_in(Slot::of(START), Dimension::Output)
+}
+
+fn event_for(budgets: &[&str], outcome: Value) -> Value {
+    let limits: Vec<_> = budgets
+        .iter()
+        .map(|key| {
+            json!({
+                "key": key, "itemId": "default", "limit": {"input": 1_000, "output": 100},
+                "minMaxTokens": 64, "onShortage": "shrink", "warnAtPercent": [50, 80]
+            })
+        })
+        .collect();
+    let reservation =
+        Reservation { holds: budgets.iter().map(|budget| hold(budget)).collect(), amounts: BOUND };
+    json!({
+        "requestId": "r-1",
+        "idempotencyKey": null,
+        "tenant": null,
+        "settlement": {
+            "period": "2026-11",
+            "reservation": reservation,
+            "settled": [],
+            "budgets": limits,
+            "externalUsageKnown": true,
+            "outcome": outcome,
+            "rates": null,
+            "tags": null
         }
-    }
+    })
 }
 
 fn event(outcome: Value) -> Value {
-    json!({
-        "requestId": "r-1",
-        "period": "2026-11",
-        "reservation": {
-            "reserved": [{"item": "2026-11/a.b", "bucket": 7, "amounts": {"input": 100, "output": 200}}],
-            "amounts": {"input": 100, "output": 200}
-        },
-        "budgets": [{
-            "key": "a.b", "itemId": "default", "limit": {"input": 1_000, "output": 100},
-            "minMaxTokens": 64, "onShortage": "shrink", "warnAtPercent": [50, 80]
-        }],
-        "externalUsageKnown": true,
-        "outcome": outcome
-    })
+    event_for(&["a.b"], outcome)
 }
 
 fn answered() -> Value {
@@ -68,22 +77,36 @@ fn answered() -> Value {
 
 #[tokio::test]
 async fn true_usage_replaces_the_reservation() {
-    let item = Item::reserved();
-    let settled = handle(event(answered()), &item).await.unwrap();
+    let tables = reserved(&["a.b"], []);
+    let settled = handle(event(answered()), &tables).await.unwrap();
     assert_eq!(settled["usage"]["totalTokens"], 77);
-    assert_eq!(settled["usageEstimated"], false);
+    assert_eq!((&settled["usageEstimated"], &settled["throttled"]), (&json!(false), &json!(false)));
     // Cached input counts as input.
     assert_eq!(
-        settled["budget"]["input"],
+        settled["budgets"][0]["input"],
         json!({"limit": 1000, "used": 17, "reserved": 0, "remaining": 983})
     );
-    assert_eq!((item.get("output"), item.get("settledOutput"), item.get("r7Output")), (60, 60, 0));
+    assert_eq!(
+        (get(&tables, "a.b", "output"), get(&tables, "a.b", "settledOutput"), held(&tables, "a.b")),
+        (60, 60, 0)
+    );
+    assert_eq!(settled.get("costUsd"), None);
+}
+
+#[tokio::test]
+async fn the_answer_says_what_the_request_cost() {
+    let mut event = event(answered());
+    event["settlement"]["rates"] =
+        json!({"input": 1_000_000, "output": 2_000_000, "cacheRead": 100_000, "cacheWrite": 1_250_000});
+    let settled = handle(event, &reserved(&["a.b"], [])).await.unwrap();
+    // 10 at $1, 60 at $2, 5 at $0.10 and 2 at $1.25 for a million.
+    assert_eq!(settled["costUsd"].to_string(), "0.000133");
 }
 
 #[tokio::test]
 async fn each_threshold_is_announced_by_the_write_that_crosses_it() {
-    let settled = handle(event(answered()), &Item::reserved()).await.unwrap();
-    let notices = settled["thresholds"].as_array().unwrap();
+    let settled = handle(event(answered()), &reserved(&["a.b"], [])).await.unwrap();
+    let notices = settled["notices"].as_array().unwrap();
     assert_eq!(notices.len(), 1);
     assert_eq!(notices[0]["DetailType"], "Budget Threshold Crossed");
     let detail: Value = serde_json::from_str(notices[0]["Detail"].as_str().unwrap()).unwrap();
@@ -94,15 +117,39 @@ async fn each_threshold_is_announced_by_the_write_that_crosses_it() {
 }
 
 #[tokio::test]
+async fn a_shard_announces_no_threshold() {
+    let tables = MemoryTables::default();
+    let hold = Hold::new(ItemKey::new(period(), "a.b").shard(1), START, BOUND);
+    tables.put(hold.item.clone(), hold.reserve(period()).apply(&tables.item(&hold.item)).unwrap());
+    let mut event = event(answered());
+    event["settlement"]["reservation"]["holds"][0]["item"] = json!("2026-11/a.b#1");
+    let settled = handle(event, &tables).await.unwrap();
+    assert_eq!(settled["notices"], json!([]));
+    assert_eq!(settled["budgets"][0]["approximate"], true);
+    assert_eq!(tables.item(&hold.item).settled(Dimension::Output), 60);
+}
+
+#[tokio::test]
+async fn more_than_the_bound_is_announced() {
+    let usage = json!({"inputTokens": 101, "outputTokens": 60, "totalTokens": 161});
+    let outcome = json!({"status": "SUCCEEDED", "answer": {"usage": usage}});
+    let settled = handle(event(outcome), &reserved(&["a.b"], [])).await.unwrap();
+    let notice =
+        settled["notices"].as_array().unwrap().iter().find(|notice| notice["DetailType"] == "Bound Exceeded");
+    let detail: Value = serde_json::from_str(notice.unwrap()["Detail"].as_str().unwrap()).unwrap();
+    assert_eq!((&detail["bound"]["input"], &detail["used"]["input"]), (&json!(100), &json!(101)));
+    assert_eq!((&detail["requestId"], &detail["budgets"]), (&json!("r-1"), &json!(["a.b"])));
+}
+
+#[tokio::test]
 async fn a_call_that_was_not_billed_gives_everything_back() {
-    let item = Item::reserved();
+    let tables = reserved(&["a.b"], []);
     let outcome = json!({"status": "FAILED", "cause": {"type": "ModelThrottled", "possiblyBilled": false}});
-    let settled = handle(event(outcome), &item).await.unwrap();
-    assert_eq!(
-        (item.get("input"), item.get("output"), item.get("settledOutput"), item.get("r7Input")),
-        (0, 0, 0, 0)
-    );
-    assert_eq!(settled["thresholds"], json!([]));
+    let settled = handle(event(outcome), &tables).await.unwrap();
+    for attribute in ["input", "output", "settledOutput"] {
+        assert_eq!(get(&tables, "a.b", attribute), 0, "{attribute}");
+    }
+    assert_eq!((held(&tables, "a.b"), &settled["notices"]), (0, &json!([])));
 }
 
 #[tokio::test]
@@ -114,37 +161,88 @@ async fn what_may_have_been_billed_is_kept_at_its_upper_bound() {
         json!({"status": "SUCCEEDED", "answer": {"usage": null}}),
         json!({"status": "SUCCEEDED", "answer": {"usage": {"inputTokens": -4, "outputTokens": 1}}}),
     ] {
-        let item = Item::reserved();
+        let tables = reserved(&["a.b"], []);
         let answered = outcome["status"] == "SUCCEEDED";
-        let settled = handle(event(outcome), &item).await.unwrap();
-        assert_eq!(
-            (item.get("settledInput"), item.get("settledOutput"), item.get("r7Output")),
-            (100, 200, 0)
-        );
+        let settled = handle(event(outcome), &tables).await.unwrap();
+        let of = |attribute| get(&tables, "a.b", attribute);
+        assert_eq!((of("settledInput"), of("settledOutput"), of("estimatedOutput")), (100, 200, 200));
+        assert_eq!(held(&tables, "a.b"), 0);
         assert_eq!(settled["usageEstimated"], answered);
         assert_eq!(settled["usage"]["totalTokens"], 300);
     }
 }
 
 #[tokio::test]
-async fn a_swept_bucket_takes_no_late_settlement() {
-    let item = Item(Some(Mutex::default()));
-    handle(event(answered()), &item).await.unwrap();
-    assert_eq!((item.get("input"), item.get("settledInput")), (0, 0));
+async fn what_reconcile_has_released_takes_no_late_settlement() {
+    let tables = MemoryTables::default();
+    handle(event(answered()), &tables).await.unwrap();
+    assert_eq!((get(&tables, "a.b", "input"), get(&tables, "a.b", "settledInput")), (0, 0));
 }
 
 #[tokio::test]
 async fn without_the_ledger_the_caller_still_gets_the_usage() {
-    let settled = handle(event(answered()), &Item(None)).await.unwrap();
-    assert_eq!(
-        (settled["budget"].clone(), settled["usage"]["totalTokens"].as_u64()),
-        (Value::Null, Some(77))
-    );
+    let tables = MemoryTables::with_faults([Some(Fault::LostRequest)]);
+    let settled = handle(event(answered()), &tables).await.unwrap();
+    assert_eq!((&settled["budgets"], settled["usage"]["totalTokens"].as_u64()), (&json!([]), Some(77)));
+}
+
+#[tokio::test]
+async fn what_was_throttled_is_settled_by_the_next_attempt_and_nothing_twice() {
+    let budgets = ["tenant/acme", "a.b", "account"];
+    let tables = reserved(&budgets, [None, Some(Fault::Throttled)]);
+    let mut event = event_for(&budgets, answered());
+    event["idempotencyKey"] = json!("k-1");
+    let first = handle(event.clone(), &tables).await.unwrap();
+    assert_eq!(first["throttled"], true);
+    let left: Vec<_> =
+        first["reservation"]["holds"].as_array().unwrap().iter().map(|hold| &hold["item"]).collect();
+    assert_eq!(left, ["2026-11/a.b", "2026-11/account"]);
+    event["settlement"]["reservation"] = first["reservation"].clone();
+    event["settlement"]["settled"] = first["budgets"].clone();
+    let second = handle(event, &tables).await.unwrap();
+    assert_eq!((&second["throttled"], second.get("reservation")), (&json!(false), None));
+    let keys: Vec<_> = second["budgets"].as_array().unwrap().iter().map(|budget| &budget["key"]).collect();
+    assert_eq!(keys, budgets);
+    for budget in budgets {
+        assert_eq!((get(&tables, budget, "settledOutput"), held(&tables, budget)), (60, 0), "{budget}");
+    }
+}
+
+#[tokio::test]
+async fn after_an_unknown_outcome_nothing_more_is_settled() {
+    let budgets = ["tenant/acme", "a.b"];
+    let tables = reserved(&budgets, [Some(Fault::LostRequest)]);
+    let settled = handle(event_for(&budgets, answered()), &tables).await.unwrap();
+    assert_eq!((&settled["throttled"], &settled["budgets"]), (&json!(false), &json!([])));
+    assert_eq!((held(&tables, "tenant/acme"), held(&tables, "a.b")), (200, 200));
+}
+
+#[tokio::test]
+async fn the_key_goes_back_unless_a_hold_may_stand() {
+    let claim = Claim::new(Some("acme"), "k-1", "r-1", i64::MAX);
+    for (faults, free) in
+        [(vec![], true), (vec![Some(Fault::LostReply)], false), (vec![Some(Fault::Throttled)], false)]
+    {
+        let tables = reserved(&["a.b"], faults);
+        (&tables).claim(&claim, 0).await;
+        let mut event = event(answered());
+        (event["idempotencyKey"], event["tenant"]) = (json!("k-1"), json!("acme"));
+        handle(event, &tables).await.unwrap();
+        assert_eq!(tables.owner("acme/k-1").is_none(), free);
+    }
+    // Without a settlement it only goes back, and another execution's stays.
+    let tables = MemoryTables::default();
+    (&tables).claim(&claim, 0).await;
+    let event = |owner: &str| json!({"requestId": owner, "idempotencyKey": "k-1", "tenant": "acme"});
+    handle(event("other"), &tables).await.unwrap();
+    assert!(tables.owner("acme/k-1").is_some());
+    handle(event("r-1"), &tables).await.unwrap();
+    assert!(tables.owner("acme/k-1").is_none());
 }
 
 #[tokio::test]
 async fn a_document_of_another_version_is_a_named_error() {
     let mut other = event(answered());
-    other["period"] = json!("November");
-    assert_eq!(handle(other, &Item::reserved()).await.unwrap_err().name, ErrorName::InternalError);
+    other["settlement"]["period"] = json!("November");
+    assert_eq!(handle(other, &reserved(&["a.b"], [])).await.unwrap_err().name, ErrorName::InternalError);
 }

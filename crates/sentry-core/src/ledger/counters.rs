@@ -1,61 +1,80 @@
 //! The numbers of one ledger item, and the names of its attributes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::limit::Dimension;
 use crate::month::Period;
 
-/// Seconds of one expiry bucket. An execution lives at most as long.
-pub(super) const BUCKET_SECONDS: i64 = 300;
-
-/// Between a budget's key and the number of a shard. No model id and no tenant has it.
-const SHARD_MARK: char = '#';
+use super::buckets::Slot;
 
 /// The numeric attributes of a ledger item. A missing attribute counts as zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Counters(BTreeMap<String, i64>);
 
-/// The key of a ledger item: `<period>/<budget key>`.
+/// The key of a ledger item: `<period>/<budget key>`, with a suffix for the items beside a
+/// budget's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ItemKey(String);
 
+/// Which of a budget's items a key names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The budget's own item.
+    Own,
+    /// One of the shards of a split budget.
+    Shard(u16),
+    /// What reconcile remembers from one run to the next.
+    Memory,
+}
+
+/// Between a budget's key and the part. No model id and no tenant contains it.
+const PART_MARK: char = '#';
+const MEMORY: &str = "reconcile";
+
 impl ItemKey {
-    /// The key of a budget's item in a period.
+    /// The key of a budget's own item in a period.
     #[must_use]
     pub fn new(period: Period, budget: &str) -> Self {
         Self(format!("{period}/{budget}"))
     }
 
-    /// The key as it stands in the table, of whatever kind.
+    /// The key as it stands in the table.
     #[must_use]
     pub fn from_table(key: String) -> Self {
         Self(key)
     }
 
-    /// The period, the budget's key and the number of the shard; `None` for what is no budget's item.
+    /// The period, the budget's key and the part; `None` for a key of another form.
     #[must_use]
-    pub fn parts(&self) -> Option<(Period, &str, Option<u16>)> {
+    pub fn parts(&self) -> Option<(Period, &str, Part)> {
         let (period, rest) = self.0.split_once('/')?;
         let period = period.parse().ok()?;
-        match rest.split_once(SHARD_MARK) {
-            None => Some((period, rest, None)),
-            Some((budget, shard)) => Some((period, budget, Some(shard.parse().ok()?))),
+        match rest.split_once(PART_MARK) {
+            None => Some((period, rest, Part::Own)),
+            Some((budget, MEMORY)) => Some((period, budget, Part::Memory)),
+            Some((budget, shard)) => Some((period, budget, Part::Shard(shard.parse().ok()?))),
         }
     }
 
-    /// The key of one of the shards that the budget of this item is split into.
+    /// The key of a shard of the budget whose own item this is.
     #[must_use]
     pub fn shard(&self, index: u16) -> Self {
-        Self(format!("{}{SHARD_MARK}{index}", self.0))
+        Self(format!("{}{PART_MARK}{index}", self.0))
+    }
+
+    /// The key of what reconcile remembers of the budget whose own item this is.
+    #[must_use]
+    pub fn memory(&self) -> Self {
+        Self(format!("{}{PART_MARK}{MEMORY}", self.0))
     }
 
     /// Whether this is a shard.
     #[must_use]
     pub fn is_shard(&self) -> bool {
-        self.0.contains(SHARD_MARK)
+        self.0.contains(PART_MARK)
     }
 
     /// The key as it stands in the table.
@@ -65,16 +84,14 @@ impl ItemKey {
     }
 }
 
-/// The bucket of a start time, in epoch seconds.
-pub(super) const fn bucket_of(start_seconds: i64) -> i64 {
-    start_seconds.div_euclid(BUCKET_SECONDS)
-}
-
+/// The partition key of the index by which reconcile finds the items of a month.
+pub(super) const PERIOD: &str = "period";
 /// When DynamoDB may delete the item.
 pub(super) const EXPIRES_AT: &str = "expiresAt";
-
-/// On the item of a budget: how many shards have ever drawn from it.
+/// On a budget's own item: the largest number of shards that have leased from it.
 pub(super) const SHARDS: &str = "shards";
+/// On a shard: when the totals that it remembers were read, in epoch seconds.
+pub(super) const KNOWN_AT: &str = "knownAt";
 
 /// Defines the attribute that stands for a quantity in each dimension.
 macro_rules! attributes {
@@ -90,52 +107,42 @@ macro_rules! attributes {
 }
 
 attributes! {
-    /// Settled + reserved + external: the number that admission looks at. On the item of a
-    /// budget that is split, what its shards have drawn counts too.
+    /// On a budget's own item: settled + reserved + external + leased to shards. Admission
+    /// compares this number with the limit.
     committed: "input", "output", "cost";
-    /// The true usage of settled requests.
+    /// The usage of settled requests, estimates included.
     settled: "settledInput", "settledOutput", "settledCost";
-    /// Of what is settled, the upper bounds of requests whose true usage nobody knows.
+    /// The part of `settled` that is an upper bound because the true usage is unknown.
     estimated: "estimatedInput", "estimatedOutput", "estimatedCost";
-    /// Usage that CloudWatch shows and the ledger does not explain.
+    /// On a budget's own item: usage that CloudWatch shows and the sentry did not admit.
     external: "externalInput", "externalOutput", "externalCost";
-    /// Settled + external, kept as a sum: while it is no less than what CloudWatch shows,
-    /// there is nothing new to learn, and the admission's own condition can say so.
-    explained: "explainedInput", "explainedOutput", "explainedCost";
-    /// On a shard: what it has drawn from the budget and not committed.
+    /// On a shard: what is leased from the budget and neither reserved nor settled.
     free: "freeInput", "freeOutput", "freeCost";
-    /// On a shard: the limit under which it has drawn.
-    drawn_under: "limitInput", "limitOutput", "limitCost";
-    /// On a shard: what the rest of the budget had used when the shard last drew.
-    used_elsewhere: "elsewhereUsedInput", "elsewhereUsedOutput", "elsewhereUsedCost";
-    /// On a shard: what the rest of the budget had committed when the shard last drew.
-    committed_elsewhere: "elsewhereInput", "elsewhereOutput", "elsewhereCost";
+    /// On a shard: the limit under which the lease was taken; [`UNLIMITED`] for none.
+    lease_limit: "leaseLimitInput", "leaseLimitOutput", "leaseLimitCost";
+    /// On a shard: what the rest of the budget had used when the shard last read it.
+    known_used: "knownUsedInput", "knownUsedOutput", "knownUsedCost";
+    /// On a shard: what the budget had committed, this shard's free lease included.
+    known_committed: "knownInput", "knownOutput", "knownCost";
 }
 
-const fn suffix(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Input => "Input",
-        Dimension::Output => "Output",
-        Dimension::Cost => "Cost",
-    }
+/// The limit of a lease in a dimension that was not enforced.
+pub(super) const UNLIMITED: i64 = -1;
+
+/// Reserved by requests that started in a bucket of this slot and have not settled.
+pub(super) fn reserved_in(slot: Slot, dimension: Dimension) -> String {
+    format!("r{}{}", slot.number(), dimension.suffix())
 }
 
-/// Reserved by requests that started in a bucket and have not settled.
-pub(super) fn reserved_in(bucket: i64, dimension: Dimension) -> String {
-    format!("r{bucket}{}", suffix(dimension))
+/// An attribute of reconcile's memory: a letter, a time in epoch seconds, a dimension.
+pub(super) fn remembered(letter: char, time: i64, dimension: Dimension) -> String {
+    format!("{letter}{time}{}", dimension.suffix())
 }
 
-/// What was settled before a point in time, in epoch seconds.
-pub(super) fn settled_before(time: i64, dimension: Dimension) -> String {
-    format!("s{time}{}", suffix(dimension))
-}
-
-/// The number and dimension of an attribute that consists of a letter and these.
-fn numbered(attribute: &str, letter: char) -> Option<(i64, Dimension)> {
-    let rest = attribute.strip_prefix(letter)?;
-    Dimension::ALL
-        .into_iter()
-        .find_map(|dimension| Some((rest.strip_suffix(suffix(dimension))?.parse().ok()?, dimension)))
+/// The time of an attribute of reconcile's memory.
+pub(super) fn remembered_time(attribute: &str) -> Option<i64> {
+    let number = |d: Dimension| attribute.strip_suffix(d.suffix())?.get(1..)?.parse().ok();
+    Dimension::ALL.into_iter().find_map(number)
 }
 
 impl Counters {
@@ -143,6 +150,12 @@ impl Counters {
     #[must_use]
     pub fn get(&self, attribute: &str) -> i64 {
         self.0.get(attribute).copied().unwrap_or(0)
+    }
+
+    /// Whether the item has the attribute.
+    #[must_use]
+    pub fn has(&self, attribute: &str) -> bool {
+        self.0.contains_key(attribute)
     }
 
     /// Sets an attribute.
@@ -159,34 +172,34 @@ impl Counters {
         self.0.iter().map(|(name, number)| (name.as_str(), *number))
     }
 
-    /// Settled + reserved + external.
+    /// On a budget's own item: settled + reserved + external + leased to shards.
     #[must_use]
     pub fn committed(&self, dimension: Dimension) -> i64 {
         self.get(committed(dimension))
     }
 
-    /// Settled + external: what is spent, whoever spent it.
-    #[must_use]
-    pub fn used(&self, dimension: Dimension) -> i64 {
-        self.get(settled(dimension)).saturating_add(self.get(external(dimension)))
-    }
-
-    /// Held by requests in flight.
-    #[must_use]
-    pub fn reserved(&self, dimension: Dimension) -> i64 {
-        self.committed(dimension).saturating_sub(self.used(dimension))
-    }
-
-    /// The true usage of settled requests.
+    /// The usage of settled requests.
     #[must_use]
     pub fn settled(&self, dimension: Dimension) -> i64 {
         self.get(settled(dimension))
     }
 
-    /// Usage around the sentry.
+    /// The part of the settled usage that is an upper bound.
+    #[must_use]
+    pub fn estimated(&self, dimension: Dimension) -> i64 {
+        self.get(estimated(dimension))
+    }
+
+    /// Usage that bypassed the sentry.
     #[must_use]
     pub fn external(&self, dimension: Dimension) -> i64 {
         self.get(external(dimension))
+    }
+
+    /// Settled + external: what is spent, whoever spent it.
+    #[must_use]
+    pub fn used(&self, dimension: Dimension) -> i64 {
+        self.settled(dimension).saturating_add(self.external(dimension))
     }
 
     /// On a shard: what it may still give out.
@@ -195,29 +208,22 @@ impl Counters {
         self.get(free(dimension))
     }
 
-    /// How many shards have ever drawn from this budget's item.
+    /// How many shards have ever leased from this budget's own item.
     #[must_use]
     pub fn shards(&self) -> u16 {
         u16::try_from(self.get(SHARDS)).unwrap_or(0)
     }
 
-    /// Every attribute of a reservation: its bucket, its dimension and its number.
-    pub fn reservations(&self) -> impl Iterator<Item = (i64, Dimension, i64)> {
-        self.iter().filter_map(|(name, number)| {
-            let (bucket, dimension) = numbered(name, 'r')?;
-            Some((bucket, dimension, number))
-        })
-    }
-
-    /// The points in time at which what was settled was written down, ascending.
-    pub(super) fn snapshots(&self) -> BTreeSet<i64> {
-        self.iter().filter_map(|(name, _)| numbered(name, 's')).map(|(time, _)| time).collect()
-    }
-
-    /// What CloudWatch may show without telling anything new.
+    /// What requests that started in a bucket of this slot hold.
     #[must_use]
-    pub fn explained(&self, dimension: Dimension) -> i64 {
-        self.get(explained(dimension))
+    pub fn reserved_in(&self, slot: Slot, dimension: Dimension) -> i64 {
+        self.get(&reserved_in(slot, dimension))
+    }
+
+    /// What all requests hold.
+    #[must_use]
+    pub fn reserved(&self, dimension: Dimension) -> i64 {
+        Slot::all().map(|slot| self.reserved_in(slot, dimension)).sum()
     }
 }
 

@@ -1,94 +1,93 @@
-//! Settlement: the true usage goes in, the rest of the reservation goes back.
+//! Reservation and settlement: the worst case goes in, the true usage replaces it.
 
 use serde::{Deserialize, Serialize};
 
-use crate::limit::{Amounts, Dimension, Limit};
+use crate::limit::{Amounts, Dimension};
+use crate::month::Period;
 
-use super::counters::{self, Counters, ItemKey};
+use super::buckets::Slot;
+use super::counters::{self, ItemKey};
+use super::sums::signed;
 use super::update::{Condition, Update};
 
 /// What one request holds, in every budget that admitted it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reservation {
-    /// The reservation in each budget, narrowest first.
-    pub reserved: Vec<Reserved>,
+    /// What it holds in each budget, narrowest first.
+    pub holds: Vec<Hold>,
     /// The upper bound of what the request takes, in each of them.
     pub amounts: Amounts,
 }
 
-/// A reservation in one budget.
+/// What one request holds in one budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Reserved {
+pub struct Hold {
     /// The ledger item.
     pub item: ItemKey,
-    /// The expiry bucket.
-    pub bucket: i64,
-    /// What was taken.
+    /// The execution's start in epoch seconds.
+    pub start_seconds: i64,
+    /// What is held.
     pub amounts: Amounts,
 }
 
-impl Reserved {
-    /// The write that puts `actual` in the place of the reservation; nothing actual is a release.
+impl Hold {
+    /// A hold of amounts in an item.
+    #[must_use]
+    pub const fn new(item: ItemKey, start_seconds: i64, amounts: Amounts) -> Self {
+        Self { item, start_seconds, amounts }
+    }
+
+    /// Takes capacity from the item: commits it in a budget's own, uses the lease of a shard.
+    fn take(&self, update: &mut Update, dimension: Dimension, number: i64) {
+        if self.item.is_shard() {
+            update.add(counters::free(dimension), -number);
+        } else {
+            update.add(counters::committed(dimension), number);
+        }
+    }
+
+    /// The write that takes it, yet without a condition.
+    #[must_use]
+    pub fn reserve(&self, period: Period) -> Update {
+        let mut update = Update::in_period(period);
+        for dimension in Dimension::ALL {
+            let amount = signed(self.amounts.get(dimension));
+            self.take(&mut update, dimension, amount);
+            update.add(counters::reserved_in(Slot::of(self.start_seconds), dimension), amount);
+        }
+        update
+    }
+
+    /// The write that puts `actual` in the place of the hold; nothing actual is a release.
     /// `estimated` says that the true usage is not known.
     ///
-    /// It applies only while the bucket still holds the reservation: a bucket that was swept
+    /// It applies only while the bucket still holds the amounts: what reconcile has released
     /// takes no late settlement.
     #[must_use]
     pub fn settle(&self, actual: Amounts, estimated: bool) -> Update {
         let mut update = Update::default();
         for dimension in Dimension::ALL {
-            let taken = i64::try_from(self.amounts.get(dimension)).unwrap_or(i64::MAX);
-            let actual = i64::try_from(actual.get(dimension)).unwrap_or(i64::MAX);
-            let bucket = counters::reserved_in(self.bucket, dimension);
-            update.add(counters::committed(dimension), actual.saturating_sub(taken));
+            let held = signed(self.amounts.get(dimension));
+            let actual = signed(actual.get(dimension));
+            self.take(&mut update, dimension, actual.saturating_sub(held));
             update.add(counters::settled(dimension), actual);
-            update.add(counters::explained(dimension), actual);
             if estimated {
                 update.add(counters::estimated(dimension), actual);
             }
-            if self.item.is_shard() {
-                update.add(counters::free(dimension), taken.saturating_sub(actual));
-            }
-            update.add(bucket.clone(), -taken);
-            if taken > 0 {
-                update.require(Condition::AtLeast(bucket, taken));
+            if held > 0 {
+                let bucket = counters::reserved_in(Slot::of(self.start_seconds), dimension);
+                update.add(bucket.clone(), -held);
+                update.require(Condition::AtLeast(bucket, held));
             }
         }
         update
     }
-}
 
-impl Reservation {
-    /// The writes that settle it, one for each budget. In this order, and none after one whose
-    /// outcome is unknown: a tenant's budget is settled before its model's.
+    /// The write that gives it back.
     #[must_use]
-    pub fn settle(&self, actual: Amounts, estimated: bool) -> Vec<(ItemKey, Update)> {
-        let write = |reserved: &Reserved| (reserved.item.clone(), reserved.settle(actual, estimated));
-        self.reserved.iter().map(write).collect()
+    pub fn release(&self) -> Update {
+        self.settle(Amounts::default(), false)
     }
-}
-
-/// The thresholds, in percent of the limit, that the write of `actual` crossed. Of all the
-/// writes to an item exactly one crosses each.
-#[must_use]
-pub fn crossed_thresholds(
-    after: &Counters,
-    actual: Amounts,
-    limit: &Limit,
-    percents: &[u8],
-) -> Vec<(Dimension, u8)> {
-    let mut crossed = Vec::new();
-    for (dimension, limit) in limit.each() {
-        let now = i128::from(after.used(dimension));
-        let before = now - i128::from(actual.get(dimension));
-        for percent in percents {
-            let threshold = i128::from(limit) * i128::from(*percent);
-            if before * 100 < threshold && threshold <= now * 100 {
-                crossed.push((dimension, *percent));
-            }
-        }
-    }
-    crossed
 }

@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Counters;
+use crate::limit::Dimension;
+use crate::month::Period;
+
+use super::counters::{self, Counters};
 
 /// A conditional write: all of it happens, or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -44,6 +47,30 @@ impl Condition {
 }
 
 impl Update {
+    /// A write that may create its item: it sets by which index the item is found, and when it
+    /// expires.
+    #[must_use]
+    pub fn in_period(period: Period) -> Self {
+        let mut update = Self::default();
+        update.set.insert(counters::PERIOD.to_owned(), period.number());
+        update.set.insert(counters::EXPIRES_AT.to_owned(), period.expires_at());
+        update
+    }
+
+    /// Whether the write changes a number: more than the attributes of [`Update::in_period`].
+    #[must_use]
+    pub fn changes_something(&self) -> bool {
+        let own = |name: &String| name == counters::PERIOD || name == counters::EXPIRES_AT;
+        !self.add.is_empty() || !self.remove.is_empty() || !self.set.keys().all(own)
+    }
+
+    /// By how much the write raises what is used.
+    #[must_use]
+    pub fn adds_to_used(&self, dimension: Dimension) -> i64 {
+        let added = |attribute| self.add.get(attribute).copied().unwrap_or(0);
+        added(counters::settled(dimension)) + added(counters::external(dimension))
+    }
+
     /// Adds to an attribute; nothing is written for a zero.
     pub fn add(&mut self, attribute: impl Into<String>, number: i64) {
         if number != 0 {

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::limit::{Budget, Dimension, Mode};
+use crate::limit::{Budget, Dimension, Mode, Unit};
 use crate::money::usd;
 use crate::month::Period;
 
-use super::counters::{self, Counters};
+use super::sums::Totals;
 
 /// The `budget` of an answer or a refusal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct BudgetDocument {
 pub struct DimensionDocument {
     /// The limit of the month.
     pub limit: Value,
-    /// Spent, through the sentry or around it.
+    /// Spent, through the sentry or bypassing it.
     pub used: Value,
     /// Held by requests in flight.
     pub reserved: Value,
@@ -54,13 +54,12 @@ pub struct DimensionDocument {
 }
 
 impl BudgetDocument {
-    /// A budget with the numbers of its item.
+    /// A budget with its totals.
     #[must_use]
-    pub fn new(budget: &Budget, period: Period, counters: &Counters, external_usage_known: bool) -> Self {
+    pub fn new(budget: &Budget, period: Period, totals: &Totals, external_usage_known: bool) -> Self {
         let range = Period::range(period.start());
-        let used = |d: Dimension| whole(counters.used(d) + counters.get(counters::used_elsewhere(d)));
-        let committed =
-            |d: Dimension| whole(counters.committed(d) + counters.get(counters::committed_elsewhere(d)));
+        let used = |d: Dimension| whole(totals.used.get(d));
+        let committed = |d: Dimension| whole(totals.committed.get(d));
         let dimension = |d: Dimension| {
             let limit = budget.limit.get(d)?;
             Some(DimensionDocument {
@@ -81,7 +80,7 @@ impl BudgetDocument {
             status: if warn { "warning" } else { "ok" }.to_owned(),
             mode: budget.mode,
             external_usage: if external_usage_known { "current" } else { "unavailable" }.to_owned(),
-            approximate: budget.shards > 1,
+            approximate: totals.approximate,
             input: dimension(Dimension::Input),
             output: dimension(Dimension::Output),
             cost_usd: dimension(Dimension::Cost),
@@ -102,9 +101,9 @@ impl BudgetDocument {
 /// A number as callers see it: tokens, or decimal dollars.
 #[must_use]
 pub fn shown(dimension: Dimension, number: u64) -> Value {
-    match dimension {
-        Dimension::Cost => usd(number),
-        _ => Value::from(number),
+    match dimension.unit() {
+        Unit::Money => usd(number),
+        Unit::Tokens => Value::from(number),
     }
 }
 

@@ -61,3 +61,9 @@ proptest! {
         prop_assert!((28..=31).contains(&days));
     }
 }
+
+#[test]
+fn a_period_is_a_number_too() {
+    assert_eq!("2026-01".parse::<Period>().unwrap().number(), 202_601);
+    assert_eq!("2026-11".parse::<Period>().unwrap().number(), 202_611);
+}

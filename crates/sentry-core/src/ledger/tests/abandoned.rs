@@ -1,0 +1,200 @@
+//! Single cases of abandoned executions: what was billed is never given back, the rest comes back
+//! within half an hour.
+
+use super::super::*;
+use super::table::{LAG, Table, request, tokens};
+use super::world::{START, budget};
+use crate::limit::{Amounts, Budget, Dimension};
+use crate::money::{Rates, TokenUsage};
+
+const DEAR: Rates = Rates { input: 1_000, output: 4_000, cache_read: 100, cache_write: 1_250 };
+const CHEAP: Rates = Rates { input: 100, output: 400, cache_read: 10, cache_write: 125 };
+const HALF_AN_HOUR: i64 = 1_800;
+
+fn budgets() -> [Budget; 4] {
+    ["tenant/one", "tenant/two", "model-a", "account"].map(|key| budget(key, 10_000_000, 10_000_000))
+}
+
+/// The budgets of a request of one tenant.
+fn of(tenant: &str) -> Vec<Budget> {
+    budgets()
+        .into_iter()
+        .filter(|budget| !budget.key.starts_with("tenant/") || budget.key == tenant)
+        .collect()
+}
+
+fn reserved(table: &Table, key: &str) -> i64 {
+    let totals = table.totals(key);
+    totals.committed.get(Dimension::Output) - totals.used.get(Dimension::Output)
+}
+
+/// Every way in which two of three clocks differ by the most.
+const SKEWS: [(i64, i64); 9] = [
+    (0, 0),
+    (CLOCK_SKEW_SECONDS, 0),
+    (-CLOCK_SKEW_SECONDS, 0),
+    (0, CLOCK_SKEW_SECONDS),
+    (0, -CLOCK_SKEW_SECONDS),
+    (CLOCK_SKEW_SECONDS, CLOCK_SKEW_SECONDS),
+    (-CLOCK_SKEW_SECONDS, -CLOCK_SKEW_SECONDS),
+    (CLOCK_SKEW_SECONDS / 2, -CLOCK_SKEW_SECONDS / 2),
+    (-CLOCK_SKEW_SECONDS / 2, CLOCK_SKEW_SECONDS / 2),
+];
+
+#[test]
+fn a_billed_request_is_not_given_back_under_the_largest_skew_and_lag() {
+    for skew in SKEWS {
+        for (offset, phase) in [(0, 0), (0, 150), (150, 0), (150, 150), (299, 0), (299, 299), (240, 30)] {
+            let mut table = Table { skew, ..Table::default() };
+            let start = START + 3_600 + offset;
+            for run in 0..12 {
+                table.reconcile(START + run * 300 + phase, &budgets());
+            }
+            table.hold(&of("tenant/one"), request(start, 100, 1_000));
+            // The model answers in the execution's last second, and nobody settles.
+            table.bill(start + EXECUTION_SECONDS - 1, 0, 100, 1_000);
+            for run in 12..40 {
+                table.reconcile(START + run * 300 + phase, &budgets());
+                for key in ["tenant/one", "model-a", "account"] {
+                    let committed = table.totals(key).committed.get(Dimension::Output);
+                    assert!(
+                        committed >= 1_000,
+                        "{key}: {committed} in run {run}, {skew:?}, {offset}, {phase}"
+                    );
+                }
+            }
+            for key in ["tenant/one", "model-a", "account"] {
+                assert_eq!(table.totals(key).used.get(Dimension::Output), 1_000, "{key}, {skew:?}");
+                assert_eq!(reserved(&table, key), 0, "{key}, {skew:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_not_billed_comes_back_within_half_an_hour() {
+    for skew in SKEWS {
+        for phase in [0, 1, 150, 299] {
+            let mut table = Table { skew, ..Table::default() };
+            let start = START + 3_600;
+            for run in 0..12 {
+                table.reconcile(START + run * 300 + phase, &budgets());
+            }
+            table.hold(&of("tenant/one"), request(start, 100, 1_000));
+            let mut now = START + 3_600 + phase;
+            while now <= start + HALF_AN_HOUR {
+                table.reconcile(now, &budgets());
+                now += 300;
+            }
+            for key in ["tenant/one", "model-a", "account"] {
+                let totals = table.totals(key);
+                assert_eq!(
+                    (totals.committed, totals.used),
+                    (Sums::default(), Sums::default()),
+                    "{key}, {skew:?}, {phase}"
+                );
+            }
+        }
+    }
+    assert!(reservation_life(LAG) <= HALF_AN_HOUR);
+}
+
+#[test]
+fn an_estimate_in_a_shard_does_not_hide_what_a_tenants_abandoned_request_was_billed() {
+    let split = |budgets: Vec<Budget>| -> Vec<Budget> {
+        budgets.into_iter().map(|b| if b.key == "model-a" { Budget { shards: 2, ..b } } else { b }).collect()
+    };
+    let mut table = Table::default();
+    let all = split(budgets().to_vec());
+    for run in 0..12 {
+        table.reconcile(START + run * 300, &all);
+    }
+    let start = START + 3_600;
+    let estimated = table
+        .hold(&split(of("tenant/two")), AdmissionRequest { request_hash: 1, ..request(start, 100, 1_000) });
+    table.hold(&split(of("tenant/one")), request(start, 100, 1_000));
+    table.bill(start + 10, 0, 100, 1_000);
+    // Nobody knows what became of the other call; it was not billed.
+    table.settle(&estimated, estimated.amounts, true);
+    for run in 12..40 {
+        table.reconcile(START + run * 300, &all);
+        let committed = table.totals("tenant/one").committed.get(Dimension::Output);
+        assert!(committed >= 1_000, "{committed} in run {run}");
+    }
+    assert_eq!(table.totals("tenant/one").used.get(Dimension::Output), 1_000);
+}
+
+#[test]
+fn a_price_that_falls_does_not_lower_what_an_abandoned_request_was_billed() {
+    let mut table = Table { rates: Some(DEAR), ..Table::default() };
+    for run in 0..12 {
+        table.reconcile(START + run * 300, &budgets());
+    }
+    let start = START + 3_600;
+    table.hold(&of("tenant/one"), AdmissionRequest { rates: Some(DEAR), ..request(start, 100, 1_000) });
+    table.bill(start + 10, 0, 100, 1_000);
+    let usage = TokenUsage { input_tokens: 100, output_tokens: 1_000, ..TokenUsage::default() };
+    let cost = i64::try_from(DEAR.cost(&usage)).unwrap();
+    table.reconcile(start + 300, &budgets());
+    table.rates = Some(CHEAP);
+    for run in 14..40 {
+        table.reconcile(START + run * 300, &budgets());
+        for key in ["tenant/one", "model-a", "account"] {
+            let committed = table.totals(key).committed.get(Dimension::Cost);
+            assert!(committed >= cost, "{key}: {committed} of {cost} in run {run}");
+        }
+    }
+}
+
+/// A tenant works once a minute, except where `is_quiet` says so, while another one's request of
+/// 50,000 tokens is abandoned. Gives what that one still holds half an hour later.
+fn left_after_half_an_hour(bypassed: u64, is_quiet: impl Fn(i64) -> bool) -> [i64; 3] {
+    let mut table = Table::default();
+    table.bill(START, 0, bypassed, bypassed);
+    let start = START + 3_600;
+    for minute in 0..=90 {
+        let now = START + minute * 60;
+        if minute % 5 == 0 {
+            table.reconcile(now, &budgets());
+        }
+        if now == start {
+            table.hold(&of("tenant/one"), request(now, 100, 50_000));
+        }
+        // What bypassed the sentry before is known when the first request comes.
+        if minute > 30 && !is_quiet(now - start) {
+            let held = table.hold(&of("tenant/two"), request(now, 200, 1_000));
+            table.bill(now, 0, 100, 300);
+            table.settle(&held, Amounts { cost: 0, ..tokens(100, 300) }, false);
+        }
+    }
+    ["tenant/one", "model-a", "account"].map(|key| reserved(&table, key))
+}
+
+#[test]
+fn little_stays_held_for_a_tenant_while_another_one_works() {
+    for bypassed in [0, 1_000_000] {
+        let left = left_after_half_an_hour(bypassed, |_| false);
+        assert!(left.iter().all(|left| (0..=3 * 300).contains(left)), "{left:?} with {bypassed} bypassed");
+    }
+}
+
+#[test]
+fn nothing_stays_held_for_a_tenant_once_nobody_works_for_a_moment() {
+    for bypassed in [0, 1_000_000] {
+        // From a run to the start of the minute by which its snapshot is called.
+        let left = left_after_half_an_hour(bypassed, |since| (900..1_020).contains(&since));
+        assert_eq!(left, [0; 3], "with {bypassed} bypassed");
+    }
+}
+
+#[test]
+fn a_threshold_that_bypassing_calls_cross_is_reported_once_for_each_budget() {
+    let mut table = Table::default();
+    let budgets = ["model-a", "account"].map(|key| budget(key, 1_000_000, 1_000));
+    table.bill(START, 0, 10, 600);
+    let crossed: Vec<_> =
+        (0..8).flat_map(|run| table.reconcile(START + run * 300, &budgets).crossed).collect();
+    let all: Vec<_> =
+        crossed.iter().map(|one| (one.budget.key.as_str(), one.dimension, one.percent, one.used)).collect();
+    assert_eq!(all, [("model-a", Dimension::Output, 50, 600), ("account", Dimension::Output, 50, 600)]);
+}
