@@ -169,6 +169,7 @@ async def send(port, body):
             "ending": "shrunk answer" if answer.get("maxTokensShrunk") else "answer",
             "input": usage["inputTokens"] + usage["cacheReadInputTokens"] + usage["cacheWriteInputTokens"],
             "output": usage["outputTokens"],
+            "maxTokens": answer["maxTokens"],
         }
     else:
         outcome["ending"] = execution.get("error", execution["status"])
