@@ -153,7 +153,7 @@ async fn cache_metrics_are_asked_for_only_where_there_is_usage() {
 }
 
 #[tokio::test]
-async fn listed_metrics_are_asked_for_alone_and_what_is_not_listed_is_probed() {
+async fn an_id_is_probed_whether_it_is_listed_or_not() {
     let noon = START + 12 * HOUR;
     let reader = UsageReader::new(
         Metrics::default()
@@ -169,6 +169,7 @@ async fn listed_metrics_are_asked_for_alone_and_what_is_not_listed_is_probed() {
     assert_eq!(
         asked[0].1,
         [
+            "listed InputTokenCount",
             "listed OutputTokenCount",
             "new InputTokenCount",
             "new OutputTokenCount",
@@ -176,7 +177,8 @@ async fn listed_metrics_are_asked_for_alone_and_what_is_not_listed_is_probed() {
             "unused OutputTokenCount"
         ]
     );
-    assert_eq!((asked[1].1.len(), asked.len()), (4, 2));
+    // The cache metrics of the two that are in use: neither has a listed one.
+    assert_eq!((asked[1].1.len(), asked.len()), (8, 2));
 }
 
 #[tokio::test]
