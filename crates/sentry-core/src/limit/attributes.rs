@@ -101,7 +101,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "warnAtPercent",
         Owner::Every,
         Needs::Limit,
-        "at which percentages of the limit an event goes to EventBridge; not for a budget that is split",
+        "at which percentages of the limit an event goes to EventBridge",
         "80, 95, 100",
     ),
     attribute(
