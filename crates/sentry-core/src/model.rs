@@ -12,6 +12,8 @@ mod routes;
 mod template;
 #[cfg(test)]
 mod tests;
+mod vision;
+mod windows;
 
 use crate::error::{ErrorName, SentryError};
 
@@ -19,6 +21,8 @@ pub use names::{CONTEXTS, GEOS};
 pub use not_chat::{Families, NOT_CHAT, NotChat};
 pub use routes::{InvocationMode, ROUTES, Route, UsageSource};
 pub use template::{PromptTemplate, TEMPLATES, UNKNOWN as UNKNOWN_TEMPLATE};
+pub use vision::{IMAGE_RULES, ImageRule};
+pub use windows::context_window;
 
 /// The longest model id that Bedrock's runtime accepts.
 const MAX_BYTES: usize = 2_048;

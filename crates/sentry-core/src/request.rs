@@ -6,23 +6,31 @@
 //! is written for the person who sent the request.
 
 mod bound;
+mod content;
 mod conversation;
+mod inference;
 mod reader;
+mod schema;
 #[cfg(test)]
 mod tests;
-
-use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use serde_json::Value;
 
 pub use bound::REQUEST_ALLOWANCE;
+pub use content::{
+    Block, CachePoint, CachePointType, CacheTtl, Content, Document, DocumentSource, Image, ImageSource,
+    InputSchema, MAX_BLOCKS, MAX_CACHE_POINTS, MAX_DOCUMENTS, MAX_EXPANDED_SCHEMA_BYTES, MAX_IMAGE_BYTES,
+    MAX_IMAGE_EDGE, MAX_IMAGES, MAX_TOOLS, NoFields, ReasoningContent, ReasoningText, ResultBlock, TextPart,
+    Tool, ToolChoice, ToolName, ToolResult, ToolSpec, ToolUse,
+};
 pub use conversation::{Conversation, Turn};
+pub use inference::{Effort, Inference, MIN_REASONING_TOKENS, ReasoningSetting, ResponseFormat, ServiceTier};
+use reader::Node;
 pub use reader::describe;
-use reader::{Node, RequestFields};
 
 use crate::error::{ErrorName, SentryError};
-use crate::model::PromptTemplate;
+use crate::model::{ModelId, context_window};
 
 /// Bytes that a request may have as a JSON text inside a JSON text, the form in which one
 /// workflow hands it to the next. Step Functions carries 262,144 bytes per state; the rest is
@@ -41,6 +49,8 @@ pub const MAX_TOP_K: u64 = 500;
 pub const MAX_STOP_SEQUENCES: usize = 16;
 /// Bytes of one stop sequence.
 pub const MAX_STOP_SEQUENCE_BYTES: usize = 128;
+/// The longest context window of any model on Bedrock, in tokens.
+const LARGEST_CONTEXT_WINDOW: u64 = 10_000_000;
 /// Characters of a tag's value, of a tenant and of an idempotency key.
 pub const MAX_LABEL_CHARS: usize = 128;
 
@@ -73,37 +83,22 @@ impl Role {
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
-    pub content: String,
+    /// What it holds.
+    pub content: Content,
 }
 
 /// The conversation so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Prompt {
     /// System messages first, then user and assistant; at least one of the user's.
     pub messages: Vec<Message>,
-}
-
-/// What the caller wants of the model's writing. Nothing here has a default: a parameter that
-/// was not given is not sent, since newer models refuse some of them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Inference {
-    /// Most output tokens.
+    /// What the model may call; empty for none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Tool>,
+    /// Whether it must.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u64>,
-    /// Sampling temperature, 0 to 2.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    /// Nucleus sampling, above 0 and at most 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    /// Sampling among the k likeliest tokens; 0 is no limit, where the vendor takes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_k: Option<u64>,
-    /// Texts at which the model stops.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stop_sequences: Option<Vec<String>>,
+    pub tool_choice: Option<ToolChoice>,
 }
 
 /// Labels by which usage is reported.
@@ -119,6 +114,19 @@ pub struct Tags {
     /// For example `dev` or `prod`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+}
+
+/// The most input tokens that a request can cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputBound {
+    /// So many.
+    pub tokens: u64,
+    /// The part of them that CountTokens does not count: the schema of the answer.
+    pub uncounted: u64,
+    /// Whether `tokens` is the model's context window and CountTokens knows better.
+    pub count_first: bool,
+    /// The path of a part that has no bound, where the context window is not known either.
+    pub unbounded: Option<String>,
 }
 
 /// A request that passed every check.
@@ -202,7 +210,7 @@ impl Request {
             prompt: read_prompt(&fields.required("prompt")?)?,
             inference: fields
                 .optional("inference")
-                .map_or(Ok(Inference::default()), |node| read_inference(&node))?,
+                .map_or(Ok(Inference::default()), |node| inference::read(&node))?,
             tags: fields.optional("tags").map_or(Ok(Tags::default()), |node| read_tags(&node))?,
             tenant: fields.optional("tenant").map(|node| read_tenant(&node)).transpose()?,
             idempotency_key: fields
@@ -233,10 +241,37 @@ impl Request {
         (text.len() + escapes + 2) as u64
     }
 
-    /// An upper bound of the request's input tokens, for a model with this template.
+    /// Whether any vendor's own format can carry the request: texts, and nothing that only
+    /// Converse has.
     #[must_use]
-    pub fn input_bound(&self, template: &PromptTemplate) -> u64 {
-        self.prompt.input_bound(template)
+    pub fn is_plain(&self) -> bool {
+        self.prompt.is_plain() && self.inference.is_plain()
+    }
+
+    /// How long the longest-kept part of the prompt is to be cached; `None` for not at all.
+    #[must_use]
+    pub fn cache(&self) -> Option<CacheTtl> {
+        self.prompt.cache_points().map(|point| point.ttl.unwrap_or(CacheTtl::FiveMinutes)).max()
+    }
+
+    /// The most input tokens that the request can cost with a model.
+    #[must_use]
+    pub fn input_bound(&self, model: &ModelId) -> InputBound {
+        let bound = bound::of(&self.prompt, &self.inference, &model.family, model.template());
+        let window = if model.opaque { None } else { context_window(&model.family) };
+        let tokens = match (&bound.unbounded, window) {
+            // A longer input is refused by Bedrock, without being billed.
+            (_, Some(window)) if bound.unbounded.is_some() => window,
+            (_, Some(window)) => bound.tokens.min(window),
+            (None, None) => bound.tokens,
+            (Some(_), None) => LARGEST_CONTEXT_WINDOW,
+        };
+        InputBound {
+            tokens,
+            uncounted: bound.uncounted,
+            count_first: bound.unbounded.is_some() && model.counts_tokens(),
+            unbounded: bound.unbounded.filter(|_| window.is_none()),
+        }
     }
 }
 
@@ -255,20 +290,23 @@ impl Prompt {
         Conversation::of(self)
     }
 
-    /// An upper bound of the prompt's input tokens, for a model with this template.
+    /// Whether there is nothing but text.
     #[must_use]
-    pub fn input_bound(&self, template: &PromptTemplate) -> u64 {
-        bound::of(self, template)
+    pub fn is_plain(&self) -> bool {
+        self.tools.is_empty() && self.messages.iter().all(|message| message.content.plain().is_some())
     }
-}
 
-impl Inference {
-    /// Reads and checks the inference settings that stand at `path`.
-    ///
-    /// # Errors
-    /// `InvalidRequest` with the path of the first offending field.
-    pub fn read(document: &Value, path: &str) -> Result<Self, RequestError> {
-        read_inference(&Node::at(document, path))
+    /// Every cache point.
+    pub fn cache_points(&self) -> impl Iterator<Item = &CachePoint> {
+        let of_tools = self.tools.iter().filter_map(|tool| match tool {
+            Tool::CachePoint(point) => Some(point),
+            Tool::ToolSpec(_) => None,
+        });
+        let blocks = self.messages.iter().flat_map(|message| message.content.blocks());
+        of_tools.chain(blocks.filter_map(|block| match block {
+            Block::CachePoint(point) => Some(point),
+            _ => None,
+        }))
     }
 }
 
@@ -291,7 +329,7 @@ fn read_model_id(node: &Node<'_>) -> Result<String, RequestError> {
 }
 
 fn read_prompt(node: &Node<'_>) -> Result<Prompt, RequestError> {
-    let fields = node.object(&["messages"])?;
+    let fields = node.object(&["messages", "tools", "toolChoice"])?;
     let list = fields.required("messages")?;
     let items = list.list()?;
     if items.is_empty() {
@@ -317,7 +355,21 @@ fn read_prompt(node: &Node<'_>) -> Result<Prompt, RequestError> {
     if !messages.iter().any(|message| message.role == Role::User) {
         return Err(list.wrong("has no message with role \"user\"; add one"));
     }
-    Ok(Prompt { messages })
+    content::check(&messages, &list)?;
+    let tools = fields.optional("tools").map_or(Ok(Vec::new()), |node| content::read_tools(&node))?;
+    if tools.is_empty() && content::mentions_tools(&messages) {
+        return Err(node.child("tools").wrong(
+            "is missing, and the history has tool calls or results; send the tools with every turn of the conversation",
+        ));
+    }
+    let tool_choice = match fields.optional("toolChoice") {
+        Some(choice) if tools.is_empty() => {
+            return Err(choice.wrong("needs `prompt.tools`; add the tools or leave it out"));
+        }
+        Some(choice) => Some(content::read_tool_choice(&choice, &tools)?),
+        None => None,
+    };
+    Ok(Prompt { messages, tools, tool_choice })
 }
 
 fn read_message(node: &Node<'_>) -> Result<Message, RequestError> {
@@ -334,87 +386,8 @@ fn read_message(node: &Node<'_>) -> Result<Message, RequestError> {
             )));
         }
     };
-    let content_node = fields.required("content")?;
-    let content = content_node.text()?;
-    if content.trim().is_empty() {
-        return Err(content_node.wrong("is empty; write something or leave the message out"));
-    }
-    if content.contains('\0') {
-        return Err(content_node.wrong("contains a NUL character; remove it"));
-    }
-    Ok(Message { role, content: content.to_owned() })
-}
-
-fn read_inference(node: &Node<'_>) -> Result<Inference, RequestError> {
-    let fields = node.object(&["maxTokens", "temperature", "topP", "topK", "stopSequences"])?;
-    Ok(Inference {
-        max_tokens: whole(&fields, "maxTokens", 1..=MAX_MAX_TOKENS)?,
-        temperature: decimal(&fields, "temperature", 2.0, true)?,
-        top_p: decimal(&fields, "topP", 1.0, false)?,
-        top_k: whole(&fields, "topK", 0..=MAX_TOP_K)?,
-        stop_sequences: fields
-            .optional("stopSequences")
-            .map(|node| read_stop_sequences(&node))
-            .transpose()?,
-    })
-}
-
-fn whole(
-    fields: &RequestFields<'_>,
-    name: &str,
-    range: RangeInclusive<u64>,
-) -> Result<Option<u64>, RequestError> {
-    let Some(node) = fields.optional(name) else { return Ok(None) };
-    match node.value.as_u64() {
-        Some(number) if range.contains(&number) => Ok(Some(number)),
-        _ => {
-            let (least, most) = range.into_inner();
-            Err(node.wrong(format!("is {}; give a whole number from {least} to {most}", node.shown())))
-        }
-    }
-}
-
-fn decimal(
-    fields: &RequestFields<'_>,
-    name: &str,
-    most: f64,
-    zero: bool,
-) -> Result<Option<f64>, RequestError> {
-    let Some(node) = fields.optional(name) else { return Ok(None) };
-    match node.value.as_f64() {
-        Some(number) if number.is_finite() && number <= most && (number > 0.0 || (zero && number == 0.0)) => {
-            // Negative zero is zero, and no vendor needs to see its sign.
-            Ok(Some(number + 0.0))
-        }
-        _ => {
-            let range =
-                if zero { format!("from 0 to {most}") } else { format!("above 0 and at most {most}") };
-            Err(node.wrong(format!("is {}; give a number {range}", node.shown())))
-        }
-    }
-}
-
-fn read_stop_sequences(node: &Node<'_>) -> Result<Vec<String>, RequestError> {
-    let items = node.list()?;
-    if items.len() > MAX_STOP_SEQUENCES {
-        return Err(node.wrong(format!("has {} entries, and {MAX_STOP_SEQUENCES} are allowed", items.len())));
-    }
-    items
-        .iter()
-        .map(|item| {
-            let text = item.text()?;
-            if text.is_empty() {
-                Err(item.wrong("is empty; a stop sequence has at least one character"))
-            } else if text.len() > MAX_STOP_SEQUENCE_BYTES {
-                Err(item
-                    .wrong(format!("has {} bytes, and {MAX_STOP_SEQUENCE_BYTES} are allowed", text.len())))
-            } else if text.contains('\0') {
-                Err(item.wrong("contains a NUL character; remove it"))
-            } else {
-                Ok(text.to_owned())
-            }
-        })
-        .collect()
+    let content = content::read(&fields.required("content")?, role)?;
+    Ok(Message { role, content })
 }
 
 fn read_tags(node: &Node<'_>) -> Result<Tags, RequestError> {

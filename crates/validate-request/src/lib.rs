@@ -34,6 +34,7 @@ pub async fn handle(event: Value) -> Result<Value, SentryError> {
     }
     let request = Request::parse(&request)?;
     let model = ModelId::parse(&request.model_id)?;
+    let bound = request.input_bound(&model);
     Ok(json!({
         "modelId": request.model_id,
         "family": model.family,
@@ -42,8 +43,14 @@ pub async fn handle(event: Value) -> Result<Value, SentryError> {
         "tags": request.tags,
         "tenant": request.tenant,
         "idempotencyKey": request.idempotency_key,
-        "inputBound": request.input_bound(model.template()),
+        "inputBound": bound.tokens,
+        "unbounded": bound.unbounded,
+        "uncountedTokens": bound.uncounted,
         "mayCount": model.counts_tokens(),
+        "countFirst": bound.count_first,
+        "isPlain": request.is_plain(),
+        "cache": request.cache(),
+        "serviceTier": request.inference.service_tier,
         "usageIds": model.cloudwatch_ids(),
     }))
 }

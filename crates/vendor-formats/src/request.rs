@@ -14,7 +14,9 @@ pub struct ChatRequest {
     pub model_id: String,
     /// The family; `None` for an opaque id of which nobody said which model it is.
     pub family: Option<String>,
-    /// The conversation, user and assistant in turn.
+    /// Messages, tools and what the model must do with them.
+    pub prompt: Prompt,
+    /// The texts of the messages, user and assistant in turn.
     pub conversation: Conversation,
     /// What the caller wants of the output.
     pub inference: Inference,
@@ -38,6 +40,7 @@ impl ChatRequest {
         Ok(Self {
             model_id: model_id.to_owned(),
             family,
+            prompt: prompt.clone(),
             conversation: prompt.conversation(),
             inference: inference.clone(),
         })

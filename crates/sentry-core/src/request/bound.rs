@@ -1,27 +1,172 @@
-//! How many input tokens a prompt can cost at most.
+//! How many input tokens a request can cost at most.
 //!
 //! A reservation rests on this number: it may be too high, never too low. Byte-level
 //! tokenizers give at most one token per UTF-8 byte of the text that they see. Some normalise
 //! the text first, which can lengthen it, so the longest of its normal forms counts. What the
-//! model's template adds to the messages is an allowance of its own.
+//! model's template adds, to the messages and to tools, are allowances of their own. Documents
+//! whose bytes do not say how much text they hold have no bound but the context window.
 
 use unicode_normalization::char::{decompose_canonical, decompose_compatible};
 
-use super::{Prompt, Role};
-use crate::model::PromptTemplate;
+use super::content::{Block, Document, ReasoningContent, ResultBlock, Tool, rendered};
+use super::schema::{expanded_bytes, text_bytes};
+use super::{Inference, Prompt, Role};
+use crate::model::{ImageRule, PromptTemplate};
 
 /// Tokens that may stand around a whole request with any model: the begin of the text, the
 /// header of the answer, a blank line between joined messages.
 pub const REQUEST_ALLOWANCE: u64 = 128;
+/// Around each content block beyond the first of a message.
+const BLOCK_ALLOWANCE: u64 = 16;
+/// Around a call of a tool and around its result.
+const CALL_ALLOWANCE: u64 = 64;
+/// Around each tool.
+const TOOL_ALLOWANCE: u64 = 16;
+/// Around a document: its tags and its format.
+const DOCUMENT_ALLOWANCE: u64 = 256;
+/// Around the schema of the answer.
+const SCHEMA_ALLOWANCE: u64 = 256;
+/// What a model is told about citing; recorded: up to 671 tokens.
+const CITATIONS_ALLOWANCE: u64 = 1_024;
+/// What vendors tell a model about using tools. Anthropic documents up to 804 tokens, Nova 2
+/// was recorded with 780; the figure for them covers both.
+const LONG_TOOL_PROMPT: u64 = 1_024;
+const SHORT_TOOL_PROMPT: u64 = 256;
 
-pub(super) fn of(prompt: &Prompt, template: &PromptTemplate) -> u64 {
+/// The most input tokens of a request for some family.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Bound {
+    /// Of everything that has a bound.
+    pub(super) tokens: u64,
+    /// The part of `tokens` that CountTokens does not count.
+    pub(super) uncounted: u64,
+    /// The first part without a bound, by its path.
+    pub(super) unbounded: Option<String>,
+}
+
+pub(super) fn of(prompt: &Prompt, inference: &Inference, family: &str, template: &PromptTemplate) -> Bound {
+    let mut sum = Sum { images: ImageRule::of(family), cited: false, bound: Bound::default() };
     let has_system = prompt.messages.iter().any(|message| message.role == Role::System);
-    let default_system = if has_system { 0 } else { template.without_system };
-    prompt
-        .messages
-        .iter()
-        .map(|message| longest_form(&message.content).saturating_add(template.per_message))
-        .fold(REQUEST_ALLOWANCE + template.always + default_system, u64::saturating_add)
+    sum.add(REQUEST_ALLOWANCE + template.always);
+    sum.add(if has_system { 0 } else { template.without_system });
+    for (index, message) in prompt.messages.iter().enumerate() {
+        sum.add(template.per_message);
+        match message.content.plain() {
+            Some(text) => sum.text(text),
+            None => {
+                for (position, block) in message.content.blocks().iter().enumerate() {
+                    sum.block(block, &format!("prompt.messages[{index}].content[{position}]"));
+                }
+            }
+        }
+    }
+    let tool_prompt =
+        if has_long_tool_prompt(family, template) { LONG_TOOL_PROMPT } else { SHORT_TOOL_PROMPT };
+    if !prompt.tools.is_empty() {
+        sum.add(tool_prompt);
+        for tool in &prompt.tools {
+            if let Tool::ToolSpec(spec) = tool {
+                // The references in a schema were found to end when the request was read.
+                let schema = expanded_bytes(&spec.input_schema.json, u64::MAX).unwrap_or(u64::MAX);
+                sum.add(text_bytes(&rendered(spec)).max(schema));
+                sum.add(schema.saturating_sub(text_bytes(&spec.input_schema.json)));
+                sum.add(TOOL_ALLOWANCE);
+            }
+        }
+    }
+    if let Some(format) = &inference.response_format {
+        let before = sum.bound.tokens;
+        sum.add(tool_prompt + SCHEMA_ALLOWANCE);
+        sum.add(expanded_bytes(&format.schema, u64::MAX).unwrap_or(u64::MAX));
+        sum.text(format.name.as_deref().unwrap_or_default());
+        sum.text(format.description.as_deref().unwrap_or_default());
+        sum.bound.uncounted = sum.bound.tokens.saturating_sub(before);
+    }
+    if sum.cited {
+        sum.add(CITATIONS_ALLOWANCE);
+    }
+    sum.bound
+}
+
+fn has_long_tool_prompt(family: &str, template: &PromptTemplate) -> bool {
+    family.starts_with("anthropic.") || family.starts_with("amazon.") || template.prefixes.is_empty()
+}
+
+struct Sum {
+    images: Option<&'static ImageRule>,
+    cited: bool,
+    bound: Bound,
+}
+
+impl Sum {
+    fn add(&mut self, tokens: u64) {
+        self.bound.tokens = self.bound.tokens.saturating_add(tokens);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.add(longest_form(text));
+    }
+
+    fn block(&mut self, block: &Block, path: &str) {
+        self.add(BLOCK_ALLOWANCE);
+        match block {
+            Block::Text(text) => self.text(text),
+            Block::Image(image) => self.image(image.size, path),
+            Block::Document(document) => self.document(document, path),
+            Block::ToolUse(call) => {
+                self.add(CALL_ALLOWANCE + text_bytes(&call.input));
+                self.text(&call.name);
+                self.text(&call.tool_use_id);
+            }
+            Block::ToolResult(result) => {
+                self.add(CALL_ALLOWANCE);
+                self.text(&result.tool_use_id);
+                for (index, part) in result.content.iter().enumerate() {
+                    let path = format!("{path}.toolResult.content[{index}]");
+                    self.add(BLOCK_ALLOWANCE);
+                    match part {
+                        ResultBlock::Json(json) => self.add(text_bytes(json)),
+                        ResultBlock::Text(text) => self.text(text),
+                        ResultBlock::Image(image) => self.image(image.size, &path),
+                        ResultBlock::Document(document) => self.document(document, &path),
+                    }
+                }
+            }
+            // A signature may stand for reasoning that is not shown: it has at least three
+            // characters for each token of it in recorded exchanges.
+            Block::ReasoningContent(ReasoningContent::ReasoningText(reasoning)) => {
+                self.text(&reasoning.text);
+                self.add(reasoning.signature.as_ref().map_or(0, |signature| signature.len() as u64));
+            }
+            Block::ReasoningContent(ReasoningContent::RedactedContent(bytes)) => self.add(bytes.len() as u64),
+            Block::CachePoint(_) => {}
+        }
+    }
+
+    fn image(&mut self, (width, height): (u64, u64), path: &str) {
+        match self.images {
+            Some(rule) => self.add((rule.tokens)(width, height)),
+            None => self.has_no_bound(path),
+        }
+    }
+
+    fn document(&mut self, document: &Document, path: &str) {
+        self.add(DOCUMENT_ALLOWANCE);
+        self.cited |= document.cited();
+        self.text(&document.name);
+        self.text(document.context.as_deref().unwrap_or_default());
+        match document.texts() {
+            Some(texts) => texts.iter().for_each(|text| {
+                self.add(BLOCK_ALLOWANCE);
+                self.text(text);
+            }),
+            None => self.has_no_bound(path),
+        }
+    }
+
+    fn has_no_bound(&mut self, path: &str) {
+        self.bound.unbounded.get_or_insert_with(|| path.to_owned());
+    }
 }
 
 /// Bytes of the longest among a text and its normal forms NFC, NFD, NFKC and NFKD.
@@ -43,4 +188,13 @@ fn longest_form(text: &str) -> u64 {
         }
     }
     text.len().max(nfd).max(nfkd) as u64
+}
+
+/// Bytes of the longest form of a character.
+pub(super) fn longest_char(c: char) -> u64 {
+    let mut nfkd = 0;
+    decompose_compatible(c, |part| nfkd += part.len_utf8());
+    let mut nfd = 0;
+    decompose_canonical(c, |part| nfd += part.len_utf8());
+    nfkd.max(nfd).max(c.len_utf8()) as u64
 }

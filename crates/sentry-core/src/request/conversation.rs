@@ -32,14 +32,14 @@ impl Conversation {
         for (index, message) in prompt.messages.iter().enumerate() {
             if message.role == Role::System {
                 match &mut system {
-                    Some(text) => append(text, &message.content),
-                    None => system = Some(message.content.clone()),
+                    Some(text) => append(text, &message.content.text()),
+                    None => system = Some(message.content.text()),
                 }
                 continue;
             }
             match turns.last_mut() {
-                Some(last) if last.role == message.role => append(&mut last.content, &message.content),
-                _ => turns.push(Turn { role: message.role, content: message.content.clone(), index }),
+                Some(last) if last.role == message.role => append(&mut last.content, &message.content.text()),
+                _ => turns.push(Turn { role: message.role, content: message.content.text(), index }),
             }
         }
         Self { system, turns }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{TEMPLATES, UNKNOWN_TEMPLATE};
+use crate::model::{PromptTemplate, TEMPLATES, UNKNOWN_TEMPLATE};
 
 fn simple() -> Value {
     json!({ "modelId": "amazon.nova-2-lite-v1:0", "prompt": { "messages": [{ "role": "user", "content": "Why is the sky blue?" }] } })
@@ -235,8 +235,17 @@ fn an_assistant_turn_at_the_end_is_a_prefill() {
     assert_eq!(request.prompt.conversation().prefill().map(|turn| turn.index), Some(1));
 }
 
+fn of_messages(messages: Vec<Message>) -> Prompt {
+    Prompt { messages, tools: Vec::new(), tool_choice: None }
+}
+
+fn text_bound(prompt: &Prompt, template: &PromptTemplate) -> u64 {
+    bound::of(prompt, &Inference::default(), "", template).tokens
+}
+
 fn bound_for(family: &str, messages: &[(&str, &str)]) -> u64 {
-    Request::parse(&conversation(messages)).unwrap().input_bound(PromptTemplate::of(family))
+    let request = Request::parse(&conversation(messages)).unwrap();
+    bound::of(&request.prompt, &request.inference, family, PromptTemplate::of(family)).tokens
 }
 
 #[test]
@@ -310,8 +319,9 @@ fn the_bound_covers_every_normal_form_of_every_character() {
         assert!(!std::iter::once(c).nfc().eq([c]) || c.len_utf8() <= decomposed, "U+{:04X}", u32::from(c));
         let changes = !std::iter::once(c).nfkd().eq([c]);
         for text in [c.to_string(), format!("a{c}\u{301}{c}")].into_iter().take(1 + usize::from(changes)) {
-            let prompt = Prompt { messages: vec![Message { role: Role::User, content: text.clone() }] };
-            let counted = prompt.input_bound(template) - template.per_message - REQUEST_ALLOWANCE;
+            let prompt =
+                of_messages(vec![Message { role: Role::User, content: Content::Text(text.clone()) }]);
+            let counted = text_bound(&prompt, template) - template.per_message - REQUEST_ALLOWANCE;
             let forms: [String; 4] =
                 [text.nfc().collect(), text.nfd().collect(), text.nfkc().collect(), text.nfkd().collect()];
             let longest = forms.iter().chain([&text]).map(String::len).max().unwrap() as u64;
@@ -388,8 +398,8 @@ proptest! {
         let document = json!({ "modelId": "a.b", "prompt": { "messages": messages } });
         match Request::parse(&document) {
             Ok(request) => {
-                let bytes: usize = request.prompt.messages.iter().map(|message| message.content.len()).sum();
-                prop_assert!(request.input_bound(model) >= bytes as u64);
+                let bytes: usize = request.prompt.messages.iter().map(|message| message.content.text().len()).sum();
+                prop_assert!(text_bound(&request.prompt, model) >= bytes as u64);
                 prop_assert!(request.prompt.messages.iter().any(|message| message.role == Role::User));
             }
             Err(error) => {
@@ -414,9 +424,9 @@ proptest! {
         let messages = contents
             .iter()
             .enumerate()
-            .map(|(index, content)| Message { role: role(index), content: content.clone() })
+            .map(|(index, content)| Message { role: role(index), content: Content::Text(content.clone()) })
             .collect();
-        let bound = Prompt { messages }.input_bound(model);
+        let bound = text_bound(&of_messages(messages), model);
         // As separate messages and joined to one text.
         for text in [contents.concat(), contents.join("\n\n")] {
             for bytes in [
@@ -448,7 +458,7 @@ proptest! {
         let request = Request::parse(&document).unwrap();
         prop_assert_eq!(serde_json::to_value(&request).unwrap(), document);
         let bytes: usize = contents.iter().map(String::len).sum();
-        prop_assert!(request.input_bound(PromptTemplate::of("anthropic.")) >= bytes as u64);
+        prop_assert!(text_bound(&request.prompt, PromptTemplate::of("anthropic.")) >= bytes as u64);
         let twice = serde_json::to_string(&serde_json::to_string(&request).unwrap()).unwrap();
         prop_assert_eq!(request.escaped_bytes(), twice.len() as u64);
     }

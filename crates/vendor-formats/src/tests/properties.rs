@@ -1,8 +1,8 @@
 //! What holds for every request and every answer.
 
 use proptest::prelude::*;
-use sentry_core::model::PromptTemplate;
-use sentry_core::request::{Prompt, REQUEST_ALLOWANCE};
+use sentry_core::model::ModelId;
+use sentry_core::request::{REQUEST_ALLOWANCE, Request};
 use serde_json::{Map, Value, json};
 
 use super::{FAMILIES, converse, format, normalize, own};
@@ -339,12 +339,14 @@ proptest! {
                         "<｜Assistant｜>", "<s>", "</s>", "system", "user", "assistant", "Human", "Assistant", "Chatbot"] {
             text = text.replace(special, "#");
         }
-        let prompt = Prompt::read(&json!({ "messages": messages }), "prompt").unwrap();
-        let template = PromptTemplate::of(family);
-        let bound = prompt.input_bound(template);
+        let model = ModelId::parse(family).unwrap();
+        let template = model.template();
+        let request = json!({ "modelId": family, "prompt": { "messages": messages } });
+        let request = Request::parse(&request).unwrap();
+        let bound = request.input_bound(&model).tokens;
         prop_assert!(text.len() as u64 <= bound, "{} > {}", text.len(), bound);
-        let contents: u64 = prompt.messages.iter().map(|message| message.content.len() as u64).sum();
-        let around = prompt.messages.len() as u64 * template.per_message + REQUEST_ALLOWANCE;
+        let contents: u64 = request.prompt.messages.iter().map(|message| message.content.text().len() as u64).sum();
+        let around = request.prompt.messages.len() as u64 * template.per_message + REQUEST_ALLOWANCE;
         prop_assert!((text.len() as u64).saturating_sub(contents) <= around);
     }
 }

@@ -1,0 +1,134 @@
+//! How long a JSON document is when it is written into a prompt.
+//!
+//! Templates write tools and schemas in their own ways: on one line, indented by up to four
+//! spaces, with every character outside ASCII as `\uXXXX`. The length here is at least that of
+//! each of these.
+
+use serde_json::Value;
+
+use super::bound::longest_char;
+
+/// Characters of a number that is no whole one; writers differ in how they write it.
+const DECIMAL_BYTES: u64 = 26;
+/// Spaces for each level.
+const INDENT: u64 = 4;
+/// References through which one reference may lead.
+const MAX_DEPTH: usize = 64;
+
+/// Why a schema has no length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SchemaError {
+    /// A reference leads back to itself.
+    Recursive,
+    /// A reference leads out of the schema, or to nothing in it.
+    NoTarget,
+    /// Longer than allowed.
+    TooLong(u64),
+}
+
+impl SchemaError {
+    pub(super) fn message(self) -> String {
+        match self {
+            SchemaError::Recursive => {
+                "has a `$ref` that leads back to itself, so its length has no bound; write the schema without recursion".to_owned()
+            }
+            SchemaError::NoTarget => {
+                "has a reference to nothing in it; use `$ref` with a path into the same schema, such as \"#/$defs/name\"".to_owned()
+            }
+            SchemaError::TooLong(most) => {
+                format!("has more than {most} bytes once its references are replaced by what they refer to; make it smaller")
+            }
+        }
+    }
+}
+
+/// Bytes of a document as text at most.
+pub(super) fn text_bytes(document: &Value) -> u64 {
+    let mut walk = Walk { root: document, most: u64::MAX, bytes: 0, references: None };
+    // Without references and without a limit the walk has no way to fail.
+    let _ = walk.value(document, 0);
+    walk.bytes
+}
+
+/// Bytes of a schema as text at most, if every reference in it were replaced by its target.
+pub(super) fn expanded_bytes(schema: &Value, most: u64) -> Result<u64, SchemaError> {
+    let mut walk = Walk { root: schema, most, bytes: 0, references: Some(Vec::new()) };
+    walk.value(schema, 0)?;
+    Ok(walk.bytes)
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    most: u64,
+    bytes: u64,
+    /// The references that are being followed; `None` where none is.
+    references: Option<Vec<&'a str>>,
+}
+
+impl<'a> Walk<'a> {
+    fn add(&mut self, bytes: u64) -> Result<(), SchemaError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.most { Err(SchemaError::TooLong(self.most)) } else { Ok(()) }
+    }
+
+    fn value(&mut self, value: &'a Value, level: u64) -> Result<(), SchemaError> {
+        match value {
+            Value::Null | Value::Bool(_) => self.add(5),
+            Value::Number(number) if number.is_f64() => self.add(DECIMAL_BYTES),
+            Value::Number(number) => self.add(number.to_string().len() as u64),
+            Value::String(text) => self.add(escaped_bytes(text)),
+            Value::Array(items) => {
+                self.add(3 + INDENT * level)?;
+                for item in items {
+                    self.add(2 + INDENT * (level + 1))?;
+                    self.value(item, level + 1)?;
+                }
+                Ok(())
+            }
+            Value::Object(fields) => {
+                self.add(3 + INDENT * level)?;
+                for (name, field) in fields {
+                    self.add(4 + INDENT * (level + 1) + escaped_bytes(name))?;
+                    self.value(field, level + 1)?;
+                    if let Value::String(target) = field {
+                        self.follow(name, target, level)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds what a reference refers to.
+    fn follow(&mut self, name: &str, target: &'a str, level: u64) -> Result<(), SchemaError> {
+        let Some(followed) = &self.references else { return Ok(()) };
+        match name {
+            "$ref" => {}
+            "$dynamicRef" | "$recursiveRef" => return Err(SchemaError::NoTarget),
+            _ => return Ok(()),
+        }
+        if followed.contains(&target) || followed.len() >= MAX_DEPTH {
+            return Err(SchemaError::Recursive);
+        }
+        let found = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+        let found = found.ok_or(SchemaError::NoTarget)?;
+        self.references.get_or_insert_default().push(target);
+        self.value(found, level)?;
+        if let Some(followed) = &mut self.references {
+            followed.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a text as a JSON string, with everything escaped that some writer escapes.
+fn escaped_bytes(text: &str) -> u64 {
+    let each = |c: char| match c {
+        '"' | '\\' | '/' => 2,
+        '<' | '>' | '&' | '\'' => 6,
+        c if c.is_ascii_control() => 6,
+        c if c.is_ascii() => 1,
+        c => (6 * c.len_utf16() as u64).max(longest_char(c)),
+    };
+    2 + text.chars().map(each).sum::<u64>()
+}
