@@ -2,6 +2,7 @@
 
 use asl::{Options, Status, TaskError};
 use compare::{CompareAnswer, Notes, TriedModel, TriedModels};
+use futures_util::FutureExt;
 use sentry_core::ledger::{BudgetDocument, Hold, ItemKey, Reservation, Totals};
 use sentry_core::limit::{Amounts, Budget};
 use sentry_core::month::Period;
@@ -16,6 +17,23 @@ const RATE_LIMITER: &str = include_str!("../../statemachines/rate-limiter.asl.js
 fn request() -> Value {
     json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}})
 }
+
+fn with(mut request: Value, fields: Value) -> Value {
+    let (Some(request_fields), Value::Object(fields)) = (request.as_object_mut(), fields) else {
+        unreachable!()
+    };
+    request_fields.extend(fields);
+    request
+}
+
+/// What validate-request makes of a request.
+fn validated(request: &Value) -> Value {
+    let answer = validate_request::handle(json!({ "request": request })).now_or_never();
+    answer.expect("it waits for nothing").unwrap()
+}
+
+/// The bound of the request's input: the text, its message and the request around it.
+const BOUND: u64 = 4 + 16 + 128;
 
 fn answer() -> Value {
     json!({"modelId": "us.anthropic.claude-sonnet-4-6", "message": {"role": "assistant", "content": "Because."},
@@ -87,10 +105,9 @@ fn document(answer: &SettleAnswer) -> Value {
 
 /// Everything goes well, unless a test says otherwise.
 fn well() -> Script {
-    let validated = json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": request()["prompt"], "inference": {"temperature": 0.5},
-        "family": "anthropic.claude-sonnet-4-6", "tags": {"costCenter": "cc-1"}, "tenant": null, "idempotencyKey": null, "inputBound": 200, "mayCount": true, "usageIds": ["anthropic.claude-sonnet-4-6"]});
+    let tagged = with(request(), json!({"inference": {"temperature": 0.5}, "tags": {"costCenter": "cc-1"}}));
     Script::default()
-        .function("ValidateRequest", validated)
+        .function("ValidateRequest", validated(&tagged))
         .function("MonthRange", json!({"period": "2026-11", "start": "s", "end": "e", "now": "n"}))
         .function("UsageQuery", json!({"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"}))
         .function("LimitLookup", json!({"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024}))
@@ -115,7 +132,7 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
         script.arguments("Compare")["Payload"],
         json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z", "now": "2026-11-23T12:00:00.000Z",
             "modelId": "us.anthropic.claude-sonnet-4-6", "tenant": null, "idempotencyKey": null,
-            "inputBound": 200, "mayCount": true, "maxTokens": null,
+            "inputBound": BOUND, "unbounded": null, "mayCount": true, "countFirst": false, "maxTokens": null,
             "limits": {"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024},
             "usage": {"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"},
             "waitedSeconds": 0, "tried": []})
@@ -353,7 +370,7 @@ fn function(payload: &Value) -> Reply {
 
 #[tokio::test(start_paused = true)]
 async fn an_exact_count_takes_the_place_of_the_bound() {
-    for (count, bound) in [(9, 9), (4_000, 200)] {
+    for (count, bound) in [(9, 9), (4_000, BOUND)] {
         let (execution, script) = run(RATE_LIMITER, request(), counted(count)).await;
         assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
         let asked = script.arguments("CountTokens");
@@ -378,7 +395,7 @@ async fn whatever_keeps_the_input_from_being_counted_its_bound_holds() {
         let (execution, script) = run(RATE_LIMITER, request(), counted(9).fails(state, error)).await;
         assert_eq!(execution.status, Status::Succeeded, "{state} {error}");
         let compared = &script.arguments("Compare")["Payload"];
-        assert_eq!((&compared["inputBound"], &compared["mayCount"]), (&json!(200), &json!(false)));
+        assert_eq!((&compared["inputBound"], &compared["mayCount"]), (&json!(BOUND), &json!(false)));
     }
 }
 
@@ -441,10 +458,11 @@ async fn a_key_is_given_back_when_nothing_is_known_of_compare() {
 
 /// A request with an idempotency key.
 fn keyed() -> Script {
-    let validated = json!({"modelId": "amazon.nova-lite-v1:0", "family": "amazon.nova-lite-v1:0", "prompt": request()["prompt"],
-        "inference": {}, "inputBound": 200, "mayCount": false, "usageIds": [], "tags": {}, "tenant": "acme",
-        "idempotencyKey": "k-1"});
-    well().function("ValidateRequest", validated)
+    let request = with(
+        request(),
+        json!({"modelId": "amazon.nova-lite-v1:0", "tenant": "acme", "idempotencyKey": "k-1"}),
+    );
+    well().function("ValidateRequest", validated(&request))
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use sentry_core::error::{ErrorName, SentryError};
 use sentry_core::ledger::{
     Admission, AdmissionRequest, Claim, EXECUTION_SECONDS, Step, Verdict, reservation_life,
 };
-use sentry_core::limit::Limits;
+use sentry_core::limit::{Limits, Mode};
 use sentry_core::money::TokenUsage;
 use sentry_core::month::{Period, parse_time};
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,13 @@ struct CompareEvent {
     #[serde(default)]
     idempotency_key: Option<String>,
     input_bound: u64,
+    /// A part of the request whose tokens nothing bounds, by its path.
+    #[serde(default)]
+    unbounded: Option<String>,
     may_count: bool,
+    /// Whether the bound is a context window, of which CountTokens knows better.
+    #[serde(default)]
+    count_first: bool,
     #[serde(default)]
     max_tokens: Option<u64>,
     limits: Limits,
@@ -142,6 +148,14 @@ async fn compare(
             "The parts of the sentry took so long that no time is left for the model. Nothing was admitted. Try again shortly.",
         ));
     }
+    if event.count_first && event.may_count {
+        return Ok(CompareAnswer::Count);
+    }
+    if let Some(path) = &event.unbounded
+        && event.limits.budgets.iter().any(|budget| budget.mode != Mode::Observe)
+    {
+        return Err(no_bound(path, &event.model_id));
+    }
     let wanted = event.max_tokens.unwrap_or(event.limits.default_max_tokens);
     let request = AdmissionRequest {
         period: Period::of(start),
@@ -195,6 +209,17 @@ fn hash(request_id: &str) -> u64 {
     request_id
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn no_bound(path: &str, model_id: &str) -> SentryError {
+    SentryError::new(
+        ErrorName::InvalidRequest,
+        format!(
+            "How many tokens `{path}` costs with {model_id} cannot be known before the call, and the budget is enforced. \
+             Send its content as text, or use a model whose context window is known."
+        ),
+    )
+    .with("path", path)
 }
 
 fn unavailable() -> SentryError {

@@ -251,3 +251,30 @@ async fn a_key_is_free_again_in_every_end_in_which_no_model_is_called() {
     assert_eq!(handle(counting, &tables).await.unwrap(), json!({"verdict": "count"}));
     assert!(tables.owner("acme/k-1").is_some());
 }
+
+#[tokio::test]
+async fn a_part_without_a_bound_is_refused_where_the_budget_is_enforced() {
+    let mut event = event(Some(200));
+    event["unbounded"] = json!("prompt.messages[0].content[1]");
+    let tables = MemoryTables::default();
+    let error = handle(event.clone(), &tables).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert_eq!(error.details["path"], "prompt.messages[0].content[1]");
+    assert_eq!(writes(&tables), 0);
+    event["limits"]["budgets"][0]["mode"] = json!("observe");
+    let answer = handle(event, &tables).await.unwrap();
+    assert_eq!(answer["verdict"], "admit");
+}
+
+#[tokio::test]
+async fn what_only_count_tokens_knows_is_counted_before_anything_is_held() {
+    let mut event = event(Some(200));
+    event["countFirst"] = json!(true);
+    event["mayCount"] = json!(true);
+    let tables = MemoryTables::default();
+    assert_eq!(handle(event.clone(), &tables).await.unwrap(), json!({"verdict": "count"}));
+    assert_eq!(writes(&tables), 0);
+    // It was counted, or could not be.
+    event["mayCount"] = json!(false);
+    assert_eq!(handle(event, &tables).await.unwrap()["verdict"], "admit");
+}
