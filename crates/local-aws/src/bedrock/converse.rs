@@ -49,9 +49,6 @@ fn refuse<T>(message: impl Into<String>) -> Result<T> {
 /// # Errors
 /// Converse, or this model through it, would refuse the body.
 pub fn read(model: &Model, body: &Value) -> Result<Ask> {
-    if !model.converse {
-        return Err(BedrockError::not_a_text_model());
-    }
     let fields = Fields::root(body)?;
     fields.only(&KEYS)?;
     let mut ask = Ask { limit: model.default_output, ..Ask::default() };

@@ -282,7 +282,11 @@ async fn converse() {
             with(base.clone(), "additionalModelRequestFields", json!({ "top_k": 5 })),
             "[top_k]",
         ),
-        ("xai.grok-4.6", base.clone(), "doesn't support the model"),
+        (
+            "xai.grok-4.6",
+            with(base.clone(), "inferenceConfig", json!({ "stopSequences": ["a"] })),
+            "doesn't support the stopSequences field",
+        ),
     ] {
         let message = refused(Operation::Converse, id, &body).await;
         assert!(message.contains(words), "{id} {body}: {message}");
