@@ -17,7 +17,7 @@ fn conversations() -> Vec<(&'static str, Value, Value)> {
         (
             "system, several turns",
             turns(&[
-                ("system", "NormalizedAnswer in one word."),
+                ("system", "Answer in one word."),
                 ("user", "Which river runs through Lyon?"),
                 ("assistant", "Rhône."),
                 ("user", "And which one meets it there?"),
@@ -78,7 +78,6 @@ fn file(prefix: &str, model_id: &str) -> String {
 }
 
 #[test]
-#[ignore = "the snapshots of Claude 1 are to be renewed"]
 fn bodies_in_the_vendors_own_format() {
     for family in FAMILIES {
         assert_json_snapshot!(file("native", family), matrix(own(family), family));
@@ -86,7 +85,6 @@ fn bodies_in_the_vendors_own_format() {
 }
 
 #[test]
-#[ignore = "the snapshots of Claude 1 are to be renewed"]
 fn arguments_of_converse() {
     let opaque = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56";
     for model_id in FAMILIES.iter().copied().chain(["newvendor.model-1-v1:0", opaque]) {

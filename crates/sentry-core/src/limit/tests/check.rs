@@ -19,7 +19,6 @@ fn of_key(key: &str) -> Finding {
 }
 
 #[test]
-#[ignore = "its example has a geographic prefix that is refused by now"]
 fn a_key_that_governs_nothing_is_told_from_what_was_meant() {
     let long = format!("tenant/{}", "a".repeat(65));
     for (key, why, meant) in [
@@ -45,7 +44,7 @@ fn a_key_that_governs_nothing_is_told_from_what_was_meant() {
         ("*", "no wildcards", ""),
         ("Anthropic.Claude-Sonnet-4-6", "lower case", "anthropic.claude-sonnet-4-6"),
         (" amazon.nova-lite-v1:0", "no form of model id", "amazon.nova-lite-v1:0"),
-        ("mx.amazon.nova-lite-v1:0", "\"mx\" is no geographic prefix that is known", "amazon.nova-lite-v1:0"),
+        ("mx.amazon.nova-lite-v1:0", "The geographic prefix \"mx\" is not known", ""),
         ("antropic.claude-sonnet-4-6", "No vendor \"antropic\"", "anthropic.claude-sonnet-4-6"),
         ("us.amazon.nova-lite-v1", "version at the end", "amazon.nova-lite-v1:0"),
         ("amazon.nova-lite", "version at the end", "amazon.nova-lite-v1:0"),
@@ -145,7 +144,6 @@ fn a_limit_of_one_id_without_one_of_its_family_is_reported() {
 }
 
 #[test]
-#[ignore = "its example has a geographic prefix that is refused by now"]
 fn another_name_of_a_model_governs() {
     let limit = json!({"input": 1, "output": 1});
     let alias = json!({"modelId": APPLICATION, "aliasOf": "us.amazon.nova-lite-v1:0"});
@@ -154,8 +152,6 @@ fn another_name_of_a_model_governs() {
         matches!(&found, Finding::Governs(text) if text.contains("count as amazon.nova-lite-v1:0")),
         "{found:?}"
     );
-    let new = json!({"modelId": "mx.amazon.nova-lite-v1:0", "aliasOf": "amazon.nova-lite-v1:0"});
-    assert!(matches!(finding(new, json!([])), Finding::Governs(_)));
     // A tenant's item for the id counts as soon as the id has a name.
     let tenants = json!({"modelId": format!("tenant/acme/{APPLICATION}"), "limit": limit});
     assert!(matches!(finding(tenants.clone(), json!([])), Finding::GovernsNothing(_)));
