@@ -193,7 +193,7 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
     assert_eq!(
         script.arguments("Settle")["Payload"],
         json!({"requestId": "request-1", "idempotencyKey": null, "tenant": null, "settlement": {
-            "period": "2026-11", "reservation": reservation(&KEYS), "settled": [], "budgets": limits().budgets,
+            "period": "2026-11", "reservation": reservation(&KEYS), "settled": [], "attempts": 0, "budgets": limits().budgets,
             "externalUsageKnown": true, "rates": null, "tags": {"costCenter": "cc-1"},
             "outcome": {"status": "SUCCEEDED", "answer": {"usage": answer()["usage"]}}}})
     );
@@ -453,11 +453,12 @@ async fn a_throttled_settlement_is_finished_after_a_pause() {
     let (execution, script) = run(RATE_LIMITER, request(), well().reply("Settle", replies)).await;
     assert_eq!((execution.status, execution.duration.as_secs()), (Status::Succeeded, 4));
     let settled = script.all_arguments("Settle");
-    let expected = [(0, 0), (0, 0), (1, 1)]
-        .map(|(held, before)| (json!(reservation(&KEYS[held..])), json!(settled_documents(&KEYS[..before]))));
+    let expected = [(0, 0), (1, 0), (2, 1)].map(|(attempts, before)| {
+        (json!(reservation(&KEYS[before..])), json!(settled_documents(&KEYS[..before])), json!(attempts))
+    });
     let asked = settled.iter().map(|arguments| {
         let settlement = &arguments["Payload"]["settlement"];
-        (settlement["reservation"].clone(), settlement["settled"].clone())
+        (settlement["reservation"].clone(), settlement["settled"].clone(), settlement["attempts"].clone())
     });
     assert_eq!(asked.collect::<Vec<_>>(), expected);
     assert_eq!(execution.output.unwrap()["budgets"], json!(settled_documents(&KEYS)));
