@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::ask::{Answer, Ask, Stop};
 use super::error::BedrockError;
-use super::fields::Fields;
+use super::fields::RequestFields;
 use super::models::{Format, Model, Sampling};
+use super::request::{SimulatedAnswer, SimulatedRequest, StopCause};
 
 type Result<T> = std::result::Result<T, BedrockError>;
 
@@ -48,14 +48,14 @@ fn refuse<T>(message: impl Into<String>) -> Result<T> {
 ///
 /// # Errors
 /// Converse, or this model through it, would refuse the body.
-pub fn read(model: &Model, body: &Value) -> Result<Ask> {
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest> {
     if !model.converse {
         return Err(BedrockError::not_a_text_model());
     }
-    let fields = Fields::root(body)?;
+    let fields = RequestFields::root(body)?;
     fields.only(&KEYS)?;
-    let mut ask = Ask { limit: model.default_output, ..Ask::default() };
-    inference(model, &fields, &mut ask)?;
+    let mut request = SimulatedRequest { limit: model.default_output, ..SimulatedRequest::default() };
+    inference(model, &fields, &mut request)?;
     additional(model, &fields)?;
     for (index, block) in blocks(&fields, "system")?.iter().enumerate() {
         if !model.system {
@@ -65,7 +65,7 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask> {
         }
         block.only(&["text", "guardContent", "cachePoint"])?;
         if let Some(text) = block.text("text")? {
-            ask.hear(filled(text, "SystemContentBlock", &format!("system.{index}"))?);
+            request.hear(filled(text, "SystemContentBlock", &format!("system.{index}"))?);
         }
     }
     let messages = blocks(&fields, "messages")?;
@@ -95,17 +95,17 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask> {
             });
         }
         before = role;
-        ask.message(role, &text);
+        request.message(role, &text);
     }
     if last > 0 && !model.history {
         return refuse(
             "This model doesn't support conversation history. Try again with input that only consists of one user message.",
         );
     }
-    Ok(ask)
+    Ok(request)
 }
 
-fn read_message<'a>(message: &Fields<'a>, index: usize) -> Result<(&'a str, String)> {
+fn read_message<'a>(message: &RequestFields<'a>, index: usize) -> Result<(&'a str, String)> {
     message.only(&["role", "content"])?;
     message.required("role")?;
     message.required("content")?;
@@ -142,7 +142,7 @@ fn read_message<'a>(message: &Fields<'a>, index: usize) -> Result<(&'a str, Stri
     Ok((role, texts.join("\n")))
 }
 
-fn inference(model: &Model, fields: &Fields<'_>, ask: &mut Ask) -> Result<()> {
+fn inference(model: &Model, fields: &RequestFields<'_>, request: &mut SimulatedRequest) -> Result<()> {
     let Some(config) = fields.object("inferenceConfig")? else {
         return Ok(());
     };
@@ -182,10 +182,10 @@ fn inference(model: &Model, fields: &Fields<'_>, ask: &mut Ask) -> Result<()> {
                 model.max_output
             ));
         }
-        ask.limit = limit;
+        request.limit = limit;
     }
-    ask.stops = config.strings("stopSequences", 2500)?;
-    if !model.stops && !ask.stops.is_empty() {
+    request.stops = config.strings("stopSequences", 2500)?;
+    if !model.stops && !request.stops.is_empty() {
         return refuse(
             "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
         );
@@ -194,7 +194,7 @@ fn inference(model: &Model, fields: &Fields<'_>, ask: &mut Ask) -> Result<()> {
 }
 
 /// Fields that go to the model past Converse: each must be one that the model takes.
-fn additional(model: &Model, fields: &Fields<'_>) -> Result<()> {
+fn additional(model: &Model, fields: &RequestFields<'_>) -> Result<()> {
     let Some(extra) = fields.object("additionalModelRequestFields")? else {
         return Ok(());
     };
@@ -253,7 +253,7 @@ fn additional(model: &Model, fields: &Fields<'_>) -> Result<()> {
 }
 
 /// A list of objects that may be absent or empty.
-fn blocks<'a>(fields: &Fields<'a>, key: &str) -> Result<Vec<Fields<'a>>> {
+fn blocks<'a>(fields: &RequestFields<'a>, key: &str) -> Result<Vec<RequestFields<'a>>> {
     match fields.list(key)? {
         None | Some([]) => Ok(Vec::new()),
         Some(_) => fields.objects(key),
@@ -271,7 +271,7 @@ fn filled<'a>(text: &'a str, object: &str, place: &str) -> Result<&'a str> {
 
 /// Writes an answer.
 #[must_use]
-pub fn write(answer: &Answer) -> Value {
+pub fn write(answer: &SimulatedAnswer) -> Value {
     let mut content = Vec::new();
     if let Some(thought) = &answer.reasoning {
         content.push(json!({ "reasoningContent": { "reasoningText": { "text": thought } } }));
@@ -280,7 +280,7 @@ pub fn write(answer: &Answer) -> Value {
         content.push(json!({ "text": answer.text }));
     }
     let reason = match &answer.stop {
-        Stop::Refusal => "content_filtered",
+        StopCause::Refusal => "content_filtered",
         stop => stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "content_filtered"]),
     };
     json!({

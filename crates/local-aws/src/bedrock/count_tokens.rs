@@ -3,21 +3,21 @@
 
 use serde_json::Value;
 
-use super::ask::Ask;
 use super::error::BedrockError;
-use super::fields::Fields;
+use super::fields::RequestFields;
 use super::models::Model;
+use super::request::SimulatedRequest;
 use super::{converse, vendors};
 
 /// What the body's input would be read as.
 ///
 /// # Errors
 /// The model does not count, or would refuse the input.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
     if !model.counts_tokens {
         return Err(BedrockError::validation("The provided model doesn't support counting tokens."));
     }
-    let fields = Fields::root(body)?;
+    let fields = RequestFields::root(body)?;
     fields.only(&["input", "modelId"])?;
     fields.required("input")?;
     let one = || {

@@ -36,9 +36,9 @@ const MOST: u64 = 10_000_000;
 /// # Errors
 /// A key is not known, or a value does not fit its key; the message names it.
 pub fn read(message: &str) -> Result<Directives, BedrockError> {
-    let mut wish = Directives::default();
+    let mut directives = Directives::default();
     let Some(line) = message.lines().rev().find_map(directive) else {
-        return Ok(wish);
+        return Ok(directives);
     };
     for part in line.split_whitespace() {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
@@ -48,30 +48,30 @@ pub fn read(message: &str) -> Result<Directives, BedrockError> {
             number.ok_or_else(|| refuse(&format!("`{key}` takes a whole number up to {MOST}")))
         };
         match key {
-            "output" => wish.output = Some(tokens()?),
-            "input" => wish.input = Some(tokens()?),
-            "cacheRead" => wish.cache_read = tokens()?,
-            "cacheWrite" => wish.cache_write = tokens()?,
-            "reasoning" => wish.reasoning = Some(tokens()?),
+            "output" => directives.output = Some(tokens()?),
+            "input" => directives.input = Some(tokens()?),
+            "cacheRead" => directives.cache_read = tokens()?,
+            "cacheWrite" => directives.cache_write = tokens()?,
+            "reasoning" => directives.reasoning = Some(tokens()?),
             "latency" => {
-                wish.latency =
+                directives.latency =
                     Some(duration(value).ok_or_else(|| {
                         refuse("`latency` takes a time such as 250ms or 2s, up to 15 minutes")
                     })?)
             }
-            "stop" if !value.is_empty() => wish.stop = Some(value.to_owned()),
+            "stop" if !value.is_empty() => directives.stop = Some(value.to_owned()),
             "stop" => {
                 return Err(refuse("`stop` takes a stop reason such as end_turn or max_tokens"));
             }
             "error" => {
                 let error = BedrockError::named(value);
-                wish.error = Some(
+                directives.error = Some(
                     error
                         .ok_or_else(|| refuse(&format!("`error` takes one of {}", BedrockError::names())))?,
                 );
             }
             "billed" => {
-                wish.billed = value.parse().map_err(|_| refuse("`billed` takes true or false"))?;
+                directives.billed = value.parse().map_err(|_| refuse("`billed` takes true or false"))?;
             }
             _ => {
                 return Err(refuse(
@@ -80,7 +80,7 @@ pub fn read(message: &str) -> Result<Directives, BedrockError> {
             }
         }
     }
-    Ok(wish)
+    Ok(directives)
 }
 
 /// What follows `#sim` on this line, also after the `User:` that plain prompts put before a turn.

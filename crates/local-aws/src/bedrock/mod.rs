@@ -5,7 +5,6 @@
 //! billed. Where it cannot know better it is strict: a body that the real service might let pass
 //! and this one refuses costs a test run; the other way round it costs production.
 
-mod ask;
 pub mod backend;
 pub(crate) mod casing;
 mod converse;
@@ -14,6 +13,7 @@ mod directives;
 mod error;
 mod fields;
 mod models;
+mod request;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -27,11 +27,11 @@ use serde_json::{Value, json};
 
 use crate::faults::Faults;
 use crate::http::{Reply, new_id};
-use ask::{Answer, Ask};
 use directives::Directives;
 pub use error::BedrockError;
 use models::Model;
-use usage::{Book, Outcome, TokenUsage, UsageEvent, UsageSink};
+use request::{SimulatedAnswer, SimulatedRequest};
+use usage::{Book, CallOutcome, TokenUsage, UsageEvent, UsageSink};
 
 /// How the simulated models behave.
 #[derive(Debug, Clone)]
@@ -252,18 +252,19 @@ impl Bedrock {
             Operation::Converse => converse::read(model, body),
             Operation::CountTokens => count_tokens::read(model, body),
         };
-        let prepared = read.and_then(|ask| {
-            let wish = directives::read(&ask.question)?;
-            Ok((ask, wish))
+        let prepared = read.and_then(|request| {
+            let directives = directives::read(&request.question)?;
+            Ok((request, directives))
         });
         let counts = operation == Operation::CountTokens;
-        let (ask, wish) = prepared.inspect_err(|error| self.tell_failure(model, error, counts, now))?;
+        let (request, directives) =
+            prepared.inspect_err(|error| self.tell_failure(model, error, counts, now))?;
         let fault = self.faults.take("bedrock", operation.name());
         if counts {
             return match fault {
                 Some(fault) => Err(BedrockError::from(&fault)),
                 None => Ok(Called {
-                    body: json!({ "inputTokens": wish.input.unwrap_or(ask.input_tokens) }),
+                    body: json!({ "inputTokens": directives.input.unwrap_or(request.input_tokens) }),
                     usage: TokenUsage::default(),
                     latency_ms: 0,
                 }),
@@ -272,19 +273,19 @@ impl Bedrock {
         let lost = fault.as_ref().is_some_and(|fault| fault.lost_reply);
         let error = match fault {
             Some(fault) if !lost => Some(BedrockError::from(&fault)),
-            _ => wish.error.clone(),
+            _ => directives.error.clone(),
         };
-        let answer = self.generate(model, &ask, &wish, now, id)?;
+        let answer = self.generate(model, &request, &directives, now, id)?;
         if let Some(error) = error {
-            tokio::time::sleep(wish.latency.unwrap_or_default()).await;
-            if wish.billed {
+            tokio::time::sleep(directives.latency.unwrap_or_default()).await;
+            if directives.billed {
                 self.book().bill(&model.metric_id, answer.usage);
             }
             self.sink.record(&UsageEvent {
                 model_id: model.metric_id.clone(),
-                at: ended(now, wish.latency.unwrap_or_default()),
-                outcome: Outcome::of_status(error.status),
-                usage: wish.billed.then_some(answer.usage),
+                at: ended(now, directives.latency.unwrap_or_default()),
+                outcome: CallOutcome::of_status(error.status),
+                usage: directives.billed.then_some(answer.usage),
                 latency_ms: 0,
             });
             return Err(error);
@@ -299,7 +300,7 @@ impl Bedrock {
         self.sink.record(&UsageEvent {
             model_id: model.metric_id.clone(),
             at: ended(now, latency),
-            outcome: Outcome::Success,
+            outcome: CallOutcome::Success,
             usage: Some(answer.usage),
             latency_ms: answer.latency_ms,
         });
@@ -318,7 +319,7 @@ impl Bedrock {
             self.sink.record(&UsageEvent {
                 model_id: model.metric_id.clone(),
                 at: now,
-                outcome: Outcome::of_status(error.status),
+                outcome: CallOutcome::of_status(error.status),
                 usage: None,
                 latency_ms: 0,
             });
@@ -328,23 +329,24 @@ impl Bedrock {
     fn generate(
         &self,
         model: &Model,
-        ask: &Ask,
-        wish: &Directives,
+        request: &SimulatedRequest,
+        directives: &Directives,
         now: DateTime<Utc>,
         id: &str,
-    ) -> Result<Answer, BedrockError> {
-        let (reasoning, text, stop, output) = ask::write(&model.id, ask, wish, vendors::thinks(model))?;
+    ) -> Result<SimulatedAnswer, BedrockError> {
+        let (reasoning, text, stop, output) =
+            request::write(&model.id, request, directives, vendors::thinks(model))?;
         let usage = TokenUsage {
-            input: wish.input.unwrap_or(ask.input_tokens),
+            input: directives.input.unwrap_or(request.input_tokens),
             output,
-            cache_read: wish.cache_read,
-            cache_write: wish.cache_write,
+            cache_read: directives.cache_read,
+            cache_write: directives.cache_write,
         };
-        let latency = wish.latency.or(self.config.latency).unwrap_or_else(|| {
+        let latency = directives.latency.or(self.config.latency).unwrap_or_else(|| {
             let writing = output.saturating_mul(1000).checked_div(self.config.tokens_per_second).unwrap_or(0);
             self.config.time_to_first_token.saturating_add(Duration::from_millis(writing))
         });
-        Ok(Answer {
+        Ok(SimulatedAnswer {
             id: id.to_owned(),
             created: now.timestamp(),
             text,

@@ -6,7 +6,7 @@ use super::usage::TokenUsage;
 
 /// A request after its vendor's module has checked it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ask {
+pub struct SimulatedRequest {
     /// Input tokens by our measure.
     pub input_tokens: u64,
     /// Messages of user and assistant.
@@ -19,7 +19,7 @@ pub struct Ask {
     pub stops: Vec<String>,
 }
 
-impl Ask {
+impl SimulatedRequest {
     /// Counts a text that the model reads: a token for every four bytes and three around each
     /// text, and never more tokens than bytes, since no tokenizer does that.
     pub fn hear(&mut self, text: &str) {
@@ -53,7 +53,7 @@ impl Ask {
 
 /// Why the model stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopCause {
     /// It had said everything.
     EndTurn,
     /// It came to the limit.
@@ -70,7 +70,7 @@ pub enum Stop {
     Other(String),
 }
 
-impl Stop {
+impl StopCause {
     /// The reason of a directive's word.
     #[must_use]
     pub fn of(word: &str) -> Self {
@@ -101,7 +101,7 @@ impl Stop {
 
 /// What the model wrote.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct SimulatedAnswer {
     /// The request's id.
     pub id: String,
     /// Seconds since 1970.
@@ -111,7 +111,7 @@ pub struct Answer {
     /// What it thought before, where it shows that.
     pub reasoning: Option<String>,
     /// Why it stopped.
-    pub stop: Stop,
+    pub stop: StopCause,
     /// What it read and wrote.
     pub usage: TokenUsage,
     /// How long it took.
@@ -129,37 +129,38 @@ fn counted(number: u64, noun: &str) -> String {
 /// Writes the answer: as many words as tokens, cut at the limit and at stop sequences.
 ///
 /// # Errors
-/// Never at present; a directive's impossible wish is refused when it is read.
+/// Never at present; what a directive cannot have is refused when it is read.
 pub fn write(
     model_id: &str,
-    ask: &Ask,
-    wish: &Directives,
+    request: &SimulatedRequest,
+    directives: &Directives,
     thinks: bool,
-) -> Result<(Option<String>, String, Stop, u64), BedrockError> {
+) -> Result<(Option<String>, String, StopCause, u64), BedrockError> {
     let plain = format!(
         "Simulated {model_id} here: your last message has {}, in a conversation of {}.",
-        counted(ask.question.split_whitespace().count() as u64, "word"),
-        counted(ask.messages, "message"),
+        counted(request.question.split_whitespace().count() as u64, "word"),
+        counted(request.messages, "message"),
     );
-    let thoughts = wish.reasoning.unwrap_or(if thinks { 8 } else { 0 });
-    let wanted = wish.output.map_or_else(|| count(&plain).saturating_add(thoughts), |output| output.max(1));
-    let written = wanted.min(ask.limit);
+    let thoughts = directives.reasoning.unwrap_or(if thinks { 8 } else { 0 });
+    let wanted =
+        directives.output.map_or_else(|| count(&plain).saturating_add(thoughts), |output| output.max(1));
+    let written = wanted.min(request.limit);
     let thought = thoughts.min(written);
     let reasoning = (thought > 0).then(|| repeat("", &THOUGHT, thought));
     let mut text = repeat(&plain, &FILLER, written - thought);
-    let mut stop = if wanted > ask.limit { Stop::MaxTokens } else { Stop::EndTurn };
-    let cut = ask
+    let mut stop = if wanted > request.limit { StopCause::MaxTokens } else { StopCause::EndTurn };
+    let cut = request
         .stops
         .iter()
         .filter_map(|sequence| text.find(sequence.as_str()).map(|at| (at, sequence)))
         .min_by_key(|(at, sequence)| (*at, sequence.len()));
     if let Some((at, sequence)) = cut {
-        stop = Stop::Sequence(sequence.clone());
+        stop = StopCause::Sequence(sequence.clone());
         text.truncate(at);
     }
     let tokens = (thought + count(&text)).max(1);
-    if let Some(word) = &wish.stop {
-        stop = Stop::of(word);
+    if let Some(word) = &directives.stop {
+        stop = StopCause::of(word);
     }
     Ok((reasoning, text, stop, tokens))
 }
