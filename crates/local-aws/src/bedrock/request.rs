@@ -1,8 +1,7 @@
 //! What was asked, and what is answered, in no vendor's words.
 
-use super::directives::Directives;
-use super::error::BedrockError;
-use super::usage::TokenUsage;
+use super::converse::ConverseTask;
+use super::converse::billing::text_tokens;
 
 /// A request after its vendor's module has checked it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,14 +16,14 @@ pub struct SimulatedRequest {
     pub limit: u64,
     /// The stop sequences.
     pub stops: Vec<String>,
+    /// What only Converse can ask for.
+    pub converse: ConverseTask,
 }
 
 impl SimulatedRequest {
-    /// Counts a text that the model reads: a token for every four bytes and three around each
-    /// text, and never more tokens than bytes, since no tokenizer does that.
+    /// Counts a text that the model reads.
     pub fn hear(&mut self, text: &str) {
-        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        self.input_tokens += bytes.div_ceil(4).saturating_add(3).min(bytes);
+        self.input_tokens += text_tokens(text);
     }
 
     /// Counts a message, and keeps the last user's.
@@ -97,87 +96,4 @@ impl StopCause {
             Self::Other(word) => word,
         }
     }
-}
-
-/// What the model wrote.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SimulatedAnswer {
-    /// The request's id.
-    pub id: String,
-    /// Seconds since 1970.
-    pub created: i64,
-    /// The text.
-    pub text: String,
-    /// What it thought before, where it shows that.
-    pub reasoning: Option<String>,
-    /// Why it stopped.
-    pub stop: StopCause,
-    /// What it read and wrote.
-    pub usage: TokenUsage,
-    /// How long it took.
-    pub latency_ms: u64,
-}
-
-const FILLER: [&str; 12] =
-    ["and", "so", "the", "simulated", "model", "keeps", "writing", "plain", "words", "for", "a", "while,"];
-const THOUGHT: [&str; 8] = ["First", "I", "consider", "what", "the", "question", "asks,", "then"];
-
-fn counted(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Writes the answer: as many words as tokens, cut at the limit and at stop sequences.
-///
-/// # Errors
-/// Never at present; what a directive cannot have is refused when it is read.
-pub fn write(
-    model_id: &str,
-    request: &SimulatedRequest,
-    directives: &Directives,
-    thinks: bool,
-) -> Result<(Option<String>, String, StopCause, u64), BedrockError> {
-    let plain = format!(
-        "Simulated {model_id} here: your last message has {}, in a conversation of {}.",
-        counted(request.question.split_whitespace().count() as u64, "word"),
-        counted(request.messages, "message"),
-    );
-    let thoughts = directives.reasoning.unwrap_or(if thinks { 8 } else { 0 });
-    let wanted =
-        directives.output.map_or_else(|| count(&plain).saturating_add(thoughts), |output| output.max(1));
-    let written = wanted.min(request.limit);
-    let thought = thoughts.min(written);
-    let reasoning = (thought > 0).then(|| repeat("", &THOUGHT, thought));
-    let mut text = repeat(&plain, &FILLER, written - thought);
-    let mut stop = if wanted > request.limit { StopCause::MaxTokens } else { StopCause::EndTurn };
-    let cut = request
-        .stops
-        .iter()
-        .filter_map(|sequence| text.find(sequence.as_str()).map(|at| (at, sequence)))
-        .min_by_key(|(at, sequence)| (*at, sequence.len()));
-    if let Some((at, sequence)) = cut {
-        stop = StopCause::Sequence(sequence.clone());
-        text.truncate(at);
-    }
-    let tokens = (thought + count(&text)).max(1);
-    if let Some(word) = &directives.stop {
-        stop = StopCause::of(word);
-    }
-    Ok((reasoning, text, stop, tokens))
-}
-
-fn count(text: &str) -> u64 {
-    u64::try_from(text.split_whitespace().count()).unwrap_or(u64::MAX)
-}
-
-/// `tokens` words: those of `first`, then the others over and over.
-fn repeat(first: &str, then: &[&str], tokens: u64) -> String {
-    let tokens = usize::try_from(tokens).unwrap_or(usize::MAX);
-    let mut text = String::with_capacity(tokens.saturating_mul(6).min(16 << 20));
-    for word in first.split_whitespace().chain(then.iter().copied().cycle()).take(tokens) {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(word);
-    }
-    text
 }

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 use super::chat;
 
 /// Checks a body of Jurassic-2.
@@ -39,12 +40,12 @@ pub fn read_jurassic(model: &Model, body: &Value) -> Result<SimulatedRequest, Be
 
 /// Writes an answer of Jurassic-2.
 pub fn write_jurassic(body: &Value, answer: &SimulatedAnswer) -> Value {
-    let reason = answer.stop.word(["endoftext", "length", "stop", "endoftext", "endoftext"]);
+    let reason = answer.content.stop.word(["endoftext", "length", "stop", "endoftext", "endoftext"]);
     json!({
         "id": 1234,
         "prompt": { "text": body["prompt"], "tokens": [] },
         "completions": [{
-            "data": { "text": answer.text, "tokens": [] },
+            "data": { "text": answer.content.text, "tokens": [] },
             "finishReason": { "reason": reason, "length": answer.usage.output },
         }],
     })
@@ -85,8 +86,8 @@ pub fn write_jamba(answer: &SimulatedAnswer) -> Value {
         "id": format!("chat-{}", answer.id),
         "choices": [{
             "index": 0,
-            "message": { "role": "assistant", "content": answer.text, "tool_calls": null },
-            "finish_reason": answer.stop.word(["stop", "length", "stop", "tool_calls", "stop"]),
+            "message": { "role": "assistant", "content": answer.content.text, "tool_calls": null },
+            "finish_reason": answer.content.stop.word(["stop", "length", "stop", "tool_calls", "stop"]),
         }],
         "usage": {
             "prompt_tokens": answer.usage.input,

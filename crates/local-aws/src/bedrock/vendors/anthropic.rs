@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::{Format, Model};
-use super::super::request::{SimulatedAnswer, SimulatedRequest, StopCause};
+use super::super::request::{SimulatedRequest, StopCause};
 
 const KEYS: [&str; 15] = [
     "anthropic_version",
@@ -165,13 +166,13 @@ fn block_text<'a>(block: &RequestFields<'a>, place: &str) -> Result<&'a str, Bed
 /// Writes an answer.
 pub fn write(model: &Model, answer: &SimulatedAnswer) -> Value {
     let mut content = Vec::new();
-    if let Some(thought) = &answer.reasoning {
+    if let Some(thought) = &answer.content.reasoning {
         content.push(json!({ "type": "thinking", "thinking": thought, "signature": "c2ltdWxhdGVk" }));
     }
-    if !answer.text.is_empty() {
-        content.push(json!({ "type": "text", "text": answer.text }));
+    if !answer.content.text.is_empty() {
+        content.push(json!({ "type": "text", "text": answer.content.text }));
     }
-    let (reason, sequence) = match &answer.stop {
+    let (reason, sequence) = match &answer.content.stop {
         StopCause::Sequence(sequence) => ("stop_sequence", Some(sequence)),
         StopCause::Refusal | StopCause::Filtered => ("refusal", None),
         stop => (stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]), None),

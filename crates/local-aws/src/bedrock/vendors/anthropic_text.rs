@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest, StopCause};
+use super::super::request::{SimulatedRequest, StopCause};
 
 const HUMAN: &str = "\n\nHuman:";
 const ASSISTANT: &str = "\n\nAssistant:";
@@ -44,15 +45,15 @@ pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockErro
 
 /// Writes an answer.
 pub fn write(answer: &SimulatedAnswer) -> Value {
-    let stop = match &answer.stop {
+    let stop = match &answer.content.stop {
         StopCause::Sequence(sequence) => Some(sequence.as_str()),
         StopCause::EndTurn => Some(HUMAN),
         _ => None,
     };
     json!({
         "type": "completion",
-        "completion": format!(" {}", answer.text),
-        "stop_reason": answer.stop.word(["stop_sequence", "max_tokens", "stop_sequence", "stop_sequence", "stop_sequence"]),
+        "completion": format!(" {}", answer.content.text),
+        "stop_reason": answer.content.stop.word(["stop_sequence", "max_tokens", "stop_sequence", "stop_sequence", "stop_sequence"]),
         "stop": stop,
     })
 }

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::{RequestFields, wrong_type};
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest, StopCause};
+use super::super::request::{SimulatedRequest, StopCause};
 
 const KEYS: [&str; 22] = [
     "messages",
@@ -167,17 +168,17 @@ fn content(message: &RequestFields<'_>, index: usize, role: &str) -> Result<Stri
 
 /// Writes an answer. When the limit came while it was thinking, the content is null.
 pub fn write(model: &Model, answer: &SimulatedAnswer) -> Value {
-    let mut message = json!({ "role": "assistant", "content": answer.text });
-    match &answer.reasoning {
-        Some(_) if answer.text.is_empty() => message["content"] = Value::Null,
+    let mut message = json!({ "role": "assistant", "content": answer.content.text });
+    match &answer.content.reasoning {
+        Some(_) if answer.content.text.is_empty() => message["content"] = Value::Null,
         Some(thought) if model.id.starts_with("openai.gpt-oss-") => {
-            message["content"] = json!(format!("<reasoning>{thought}</reasoning>{}", answer.text));
+            message["content"] = json!(format!("<reasoning>{thought}</reasoning>{}", answer.content.text));
         }
         Some(thought) => message["reasoning_content"] = json!(thought),
         None => {}
     }
-    if answer.stop == StopCause::Refusal {
-        message["refusal"] = json!(answer.text);
+    if answer.content.stop == StopCause::Refusal {
+        message["refusal"] = json!(answer.content.text);
         message["content"] = Value::Null;
     }
     let mut usage = json!({
@@ -196,7 +197,7 @@ pub fn write(model: &Model, answer: &SimulatedAnswer) -> Value {
         "choices": [{
             "index": 0,
             "message": message,
-            "finish_reason": answer.stop.word(["stop", "length", "stop", "tool_calls", "content_filter"]),
+            "finish_reason": answer.content.stop.word(["stop", "length", "stop", "tool_calls", "content_filter"]),
         }],
         "usage": usage,
     })

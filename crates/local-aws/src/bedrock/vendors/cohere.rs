@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 
 /// Checks a body of Command.
 pub fn read_command(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
@@ -46,8 +47,8 @@ pub fn write_command(body: &Value, answer: &SimulatedAnswer) -> Value {
         .map(|_| {
             json!({
                 "id": crate::http::new_id(),
-                "text": format!(" {}", answer.text),
-                "finish_reason": answer.stop.word(["COMPLETE", "MAX_TOKENS", "COMPLETE", "COMPLETE", "ERROR_TOXIC"]),
+                "text": format!(" {}", answer.content.text),
+                "finish_reason": answer.content.stop.word(["COMPLETE", "MAX_TOKENS", "COMPLETE", "COMPLETE", "ERROR_TOXIC"]),
             })
         })
         .collect();
@@ -107,12 +108,12 @@ pub fn read_chat(model: &Model, body: &Value) -> Result<SimulatedRequest, Bedroc
 pub fn write_chat(body: &Value, answer: &SimulatedAnswer) -> Value {
     let mut history = body.get("chat_history").and_then(Value::as_array).cloned().unwrap_or_default();
     history.push(json!({ "role": "USER", "message": body["message"] }));
-    history.push(json!({ "role": "CHATBOT", "message": answer.text }));
+    history.push(json!({ "role": "CHATBOT", "message": answer.content.text }));
     json!({
         "response_id": answer.id,
         "generation_id": crate::http::new_id(),
-        "text": answer.text,
+        "text": answer.content.text,
         "chat_history": history,
-        "finish_reason": answer.stop.word(["COMPLETE", "MAX_TOKENS", "STOP_SEQUENCE", "COMPLETE", "ERROR_TOXIC"]),
+        "finish_reason": answer.content.stop.word(["COMPLETE", "MAX_TOKENS", "STOP_SEQUENCE", "COMPLETE", "ERROR_TOXIC"]),
     })
 }

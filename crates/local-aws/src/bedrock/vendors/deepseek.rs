@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 
 /// Checks a body.
 pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
@@ -26,10 +27,10 @@ pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockErro
 
 /// Writes an answer; when the limit came while it was thinking, the thought has no end.
 pub fn write(answer: &SimulatedAnswer) -> Value {
-    let text = match &answer.reasoning {
-        Some(thought) if answer.text.is_empty() => thought.clone(),
-        Some(thought) => format!("{thought}\n</think>\n\n{}", answer.text),
-        None => answer.text.clone(),
+    let text = match &answer.content.reasoning {
+        Some(thought) if answer.content.text.is_empty() => thought.clone(),
+        Some(thought) => format!("{thought}\n</think>\n\n{}", answer.content.text),
+        None => answer.content.text.clone(),
     };
-    json!({ "choices": [{ "text": text, "stop_reason": answer.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
+    json!({ "choices": [{ "text": text, "stop_reason": answer.content.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
 }

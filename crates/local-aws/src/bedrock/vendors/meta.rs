@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 
 /// Checks a body.
 pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
@@ -40,9 +41,9 @@ pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockErro
 /// Writes an answer.
 pub fn write(answer: &SimulatedAnswer) -> Value {
     json!({
-        "generation": answer.text,
+        "generation": answer.content.text,
         "prompt_token_count": answer.usage.input,
         "generation_token_count": answer.usage.output,
-        "stop_reason": answer.stop.word(["stop", "length", "stop", "stop", "stop"]),
+        "stop_reason": answer.content.stop.word(["stop", "length", "stop", "stop", "stop"]),
     })
 }

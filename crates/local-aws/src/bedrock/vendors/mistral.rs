@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 use super::chat;
 
 /// Mistral Large 24.02 takes messages as well.
@@ -33,7 +34,7 @@ pub fn read_prompt(model: &Model, body: &Value) -> Result<SimulatedRequest, Bedr
 
 /// Writes an answer to a prompt: no usage.
 pub fn write_prompt(answer: &SimulatedAnswer) -> Value {
-    json!({ "outputs": [{ "text": format!(" {}", answer.text), "stop_reason": answer.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
+    json!({ "outputs": [{ "text": format!(" {}", answer.content.text), "stop_reason": answer.content.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
 }
 
 /// Checks a body with messages: plain strings, and no `top_k`.

@@ -15,10 +15,11 @@ pub mod writer;
 
 use serde_json::Value;
 
+use super::answer::SimulatedAnswer;
 use super::error::BedrockError;
 use super::fields::RequestFields;
 use super::models::{Format, Model, Sampling};
-use super::request::{SimulatedAnswer, SimulatedRequest};
+use super::request::SimulatedRequest;
 
 /// Checks a native body and says what it asks.
 ///

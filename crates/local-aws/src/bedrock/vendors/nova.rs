@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 
 /// Checks a body.
 pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
@@ -88,15 +89,15 @@ pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockErro
 /// Writes an answer.
 pub fn write(answer: &SimulatedAnswer) -> Value {
     let mut content = Vec::new();
-    if let Some(thought) = &answer.reasoning {
+    if let Some(thought) = &answer.content.reasoning {
         content.push(json!({ "reasoningContent": { "reasoningText": { "text": thought } } }));
     }
-    if !answer.text.is_empty() {
-        content.push(json!({ "text": answer.text }));
+    if !answer.content.text.is_empty() {
+        content.push(json!({ "text": answer.content.text }));
     }
     json!({
         "output": { "message": { "content": content, "role": "assistant" } },
-        "stopReason": answer.stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "content_filtered"]),
+        "stopReason": answer.content.stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "content_filtered"]),
         "usage": {
             "inputTokens": answer.usage.input,
             "outputTokens": answer.usage.output,

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 
 /// Checks a body.
 pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
@@ -31,8 +32,8 @@ pub fn write(answer: &SimulatedAnswer) -> Value {
         "inputTextTokenCount": answer.usage.input,
         "results": [{
             "tokenCount": answer.usage.output,
-            "outputText": format!("\n{}", answer.text),
-            "completionReason": answer.stop.word(["FINISH", "LENGTH", "STOP_CRITERIA_MET", "FINISH", "CONTENT_FILTERED"]),
+            "outputText": format!("\n{}", answer.content.text),
+            "completionReason": answer.content.stop.word(["FINISH", "LENGTH", "STOP_CRITERIA_MET", "FINISH", "CONTENT_FILTERED"]),
         }],
     })
 }

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
 use super::super::fields::RequestFields;
 use super::super::models::Model;
-use super::super::request::{SimulatedAnswer, SimulatedRequest};
+use super::super::request::SimulatedRequest;
 use super::chat;
 
 const KEYS: [&str; 12] = [
@@ -83,7 +84,7 @@ pub fn write(model: &Model, body: &Value, answer: &SimulatedAnswer) -> Value {
     if body.get("messages").is_none() {
         let reason = document["choices"][0]["finish_reason"].take();
         document["object"] = json!("text_completion");
-        document["choices"] = json!([{ "index": 0, "text": answer.text, "logprobs": null, "finish_reason": reason, "stop_reason": null }]);
+        document["choices"] = json!([{ "index": 0, "text": answer.content.text, "logprobs": null, "finish_reason": reason, "stop_reason": null }]);
     }
     document
 }
