@@ -208,5 +208,5 @@ fn casing_changes_member_names_and_leaves_documents_alone() {
     assert_eq!(pascal["Output"]["Message"]["Content"][1]["ToolUse"]["Input"], json!({ "someKey": 1 }));
     assert_eq!(pascal["AdditionalModelRequestFields"], json!({ "top_k": 3 }));
     assert_eq!(pascal["Usage"]["InputTokens"], 1);
-    assert_eq!(casing::to_camel(pascal), camel);
+    assert_eq!(casing::from_integration(pascal), Ok(camel));
 }
