@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::usage::{Book, Outcome, TokenUsage, UsageEvent, UsageSink};
+use super::usage::{Book, CallOutcome, TokenUsage, UsageEvent, UsageSink};
 use super::{Bedrock, BedrockConfig, BedrockError, Operation};
 use crate::clock::Clock;
 use crate::faults::Faults;
@@ -162,7 +162,7 @@ impl Endpoint {
         self.sink.record(&UsageEvent {
             model_id: model_id.to_owned(),
             at: self.clock.now(),
-            outcome: if answered { Outcome::Success } else { Outcome::of_status(reply.status) },
+            outcome: if answered { CallOutcome::Success } else { CallOutcome::of_status(reply.status) },
             usage,
             latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
         });

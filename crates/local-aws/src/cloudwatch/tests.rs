@@ -17,7 +17,7 @@ fn spend(watch: &CloudWatch, model: &str, time: &str, input: u64, output: u64) {
     watch.record(&UsageEvent {
         model_id: model.into(),
         at: at(time),
-        outcome: Outcome::Success,
+        outcome: CallOutcome::Success,
         usage: Some(TokenUsage { input, output, ..TokenUsage::default() }),
         latency_ms: 5,
     });
@@ -264,7 +264,7 @@ fn failed_calls_are_counted_by_kind() {
         let event = UsageEvent {
             model_id: "m".into(),
             at: at("2026-11-23T12:00:00Z"),
-            outcome: Outcome::of_status(status),
+            outcome: CallOutcome::of_status(status),
             usage: None,
             latency_ms: 0,
         };
