@@ -90,7 +90,7 @@ pub async fn prepare() -> Result<Context<LimitsTable, LedgerTable, BedrockMetric
 /// schedule and is not read: it may be late, so the clock says which month it is.
 ///
 /// # Errors
-/// `SentryUnavailable` when a table cannot be read.
+/// `SentryUnavailable` when a table cannot be read. What could be done is done all the same.
 pub async fn handle<T, L, M, E>(_event: Value, context: &Context<T, L, M, E>) -> Result<Value, SentryError>
 where
     T: ScanLimits,
@@ -110,10 +110,18 @@ where
     let governing = Governing::new(&limits);
     let mut notices = ignored_items(&limits, context);
     let mut done = Vec::new();
+    let mut failed = None;
     for period in periods {
         let run = Run { context, families: &families, governing: &governing, period };
         // Boxed, like the longer of its steps: the compiler cannot lay out futures nested this deep.
-        let report = Box::pin(run.reconcile()).await?;
+        let report = match Box::pin(run.reconcile()).await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(period = period.to_string(), reason = error.message, "not reconciled");
+                failed = Some(error);
+                continue;
+            }
+        };
         notices.extend(report.crossed.iter().map(|crossed| {
             let (dimension, percent) = (crossed.dimension, crossed.percent);
             Notice::threshold_crossed(&crossed.budget, period, dimension, percent, crossed.used)
@@ -124,8 +132,10 @@ where
         && let Err(error) = context.events.publish(&notices).await
     {
         tracing::error!(reason = error.message, notices = notices.len(), "notices were not delivered");
+        // The next run announces the limit items again. Crossed thresholds it cannot find again.
+        context.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-    Ok(json!({"periods": done}))
+    failed.map_or_else(|| Ok(json!({"periods": done})), Err)
 }
 
 fn summary(period: Period, report: &Report) -> Value {

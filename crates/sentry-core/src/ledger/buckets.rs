@@ -9,6 +9,8 @@
 const BUCKET_SECONDS: i64 = 300;
 /// Slots of an item.
 const SLOTS: i64 = 16;
+/// A slot is used for another bucket after this many seconds.
+pub const CYCLE_SECONDS: i64 = SLOTS * BUCKET_SECONDS;
 /// An execution has ended this long after its start: Express workflows live five minutes, and
 /// the call of the model is given no more time than its execution has left.
 pub const EXECUTION_SECONDS: i64 = 300;

@@ -174,10 +174,11 @@ fn with_cost(sums: &Sums, shown: TokenUsage, rates: Option<Option<Rates>>) -> Su
 }
 
 /// What CloudWatch shows until a time, beyond what is settled exactly and what was unexplained
-/// before executions started.
-fn unsettled_since(memory: &Memory, started: i64, until: i64, shown: TokenUsage) -> Sums {
+/// before executions started, where it is known when they did.
+fn unsettled_since(memory: &Memory, started: Option<i64>, until: i64, shown: TokenUsage) -> Sums {
     let exact = memory.latest_until(until).map(|(_, snapshot)| snapshot.exact()).unwrap_or_default();
-    let before = memory.latest_until(started).map(|(_, snapshot)| snapshot.unexplained).unwrap_or_default();
+    let before = started.and_then(|started| memory.latest_until(started));
+    let before = before.map(|(_, snapshot)| snapshot.unexplained).unwrap_or_default();
     tokens(&shown).beyond(&exact.plus(&before))
 }
 
@@ -204,6 +205,9 @@ pub struct Reconcile {
     raises: u8,
     planned: bool,
     operations: VecDeque<Operation>,
+    /// Snapshots of families. They are written after all budgets are done, so that a snapshot
+    /// proves to later runs that the run which wrote it was complete.
+    remembered: VecDeque<Operation>,
     /// Whether some of the month's items could not be read.
     unread: bool,
     now: i64,
@@ -260,6 +264,7 @@ impl Reconcile {
             raises: 0,
             planned: false,
             operations: VecDeque::new(),
+            remembered: VecDeque::new(),
             unread: false,
             now: i64::MIN,
             report: Report::default(),
@@ -281,6 +286,9 @@ impl Reconcile {
                     return ReconcileStep::Write(key.clone(), update.clone());
                 }
                 Some(Operation::Transact(writes)) => return ReconcileStep::Transact(writes.clone()),
+                None if self.current >= self.budgets.len() && !self.remembered.is_empty() => {
+                    self.operations = std::mem::take(&mut self.remembered);
+                }
                 None if self.current >= self.budgets.len() => {
                     return ReconcileStep::Done(self.report.clone());
                 }
@@ -303,6 +311,7 @@ impl Reconcile {
         if now > self.inputs.listed_at.saturating_add(RUN_SECONDS) {
             self.reads.clear();
             self.operations.clear();
+            self.remembered.clear();
             self.current = self.budgets.len();
             return;
         }
@@ -318,17 +327,20 @@ impl Reconcile {
             return;
         }
         let Some(operation) = self.operations.pop_front() else { return };
-        let Some(budget) = self.budgets.get(self.current) else { return };
+        let is_plain = self.budgets.get(self.current).is_some_and(|budget| budget.items.len() == 1);
         match (operation, outcome) {
             (Operation::Write(key, update), LedgerOutcome::Applied(after)) => {
                 self.report.applied += 1;
-                self.applied(&key, &update, after);
+                self.note_crossed(&key, &update, &after);
+                // The items of a split budget were read at one moment. Replacing one of them by a
+                // later state would count capacity twice, or not at all, that moved between items
+                // in the meantime. So only this run's own change is applied to it.
+                let known = self.item(&key).filter(|_| !is_plain).and_then(|item| update.apply(&item));
+                self.replace(&key, known.unwrap_or(after));
             }
             // External usage is planned anew from what the item has now. The number of shards
             // that were read with it would no longer fit the item of a split budget.
-            (Operation::Write(key, _), LedgerOutcome::Refused(now))
-                if !self.planned && budget.items.len() == 1 =>
-            {
+            (Operation::Write(key, _), LedgerOutcome::Refused(now)) if !self.planned && is_plain => {
                 self.report.refused += 1;
                 self.replace(&key, now);
             }
@@ -336,7 +348,8 @@ impl Reconcile {
                 self.report.applied += 1;
                 for (key, update) in writes {
                     if let Some(after) = self.item(&key).and_then(|item| update.apply(&item)) {
-                        self.applied(&key, &update, after);
+                        self.note_crossed(&key, &update, &after);
+                        self.replace(&key, after);
                     }
                 }
             }
@@ -384,12 +397,9 @@ impl Reconcile {
         }
     }
 
-    /// Takes in an item after a write, and notes the thresholds that the write crossed.
-    fn applied(&mut self, key: &ItemKey, update: &Update, after: Counters) {
-        let Some(items) = self.budgets.get(self.current).filter(|items| items.own == *key) else {
-            self.replace(key, after);
-            return;
-        };
+    /// Notes the thresholds that a write crossed; the item after it.
+    fn note_crossed(&mut self, key: &ItemKey, update: &Update, after: &Counters) {
+        let Some(items) = self.budgets.get(self.current).filter(|items| items.own == *key) else { return };
         if let Some(budget) = self.inputs.budgets.get(&items.key) {
             let used = Sums::from_fn(|d| after.used(d));
             let before = Sums::from_fn(|d| after.used(d) - update.adds_to_used(d));
@@ -401,7 +411,6 @@ impl Reconcile {
                 used: after.used(dimension),
             }));
         }
-        self.replace(key, after);
     }
 
     /// Plans what comes next for the budget whose turn it is: first external usage, as often as
@@ -421,7 +430,9 @@ impl Reconcile {
             self.operations.push_back(Operation::Write(items.own.clone(), update));
             return;
         }
-        self.operations = self.rest(items);
+        let (operations, remember) = self.rest(items);
+        self.operations = operations;
+        self.remembered.extend(remember);
         self.planned = true;
     }
 
@@ -456,8 +467,10 @@ impl Reconcile {
         self.families().fold(Sums::default(), |sum, family| sum.plus(&family.totals().used))
     }
 
-    /// Everything but external usage.
-    fn rest(&self, items: &Items) -> VecDeque<Operation> {
+    /// The operations other than adding external usage, and the snapshot of a family, which is
+    /// written at the end of the run.
+    fn rest(&self, items: &Items) -> (VecDeque<Operation>, Option<Operation>) {
+        let mut remember = None;
         let period = self.inputs.period;
         let evidence = self.evidence(items);
         let runs: BTreeSet<i64> = self
@@ -487,9 +500,9 @@ impl Reconcile {
             let unexplained = tokens(&usage.total()).beyond(&known);
             let snapshot = Snapshot { settled, estimated, unexplained, rates };
             let update = Memory::read(&items.memory).remember(period, self.now, &snapshot);
-            operations.push_back(Operation::Write(items.own.memory(), update));
+            remember = Some(Operation::Write(items.own.memory(), update));
         }
-        operations
+        (operations, remember)
     }
 
     fn evidence(&self, items: &Items) -> Option<Evidence> {
@@ -513,10 +526,10 @@ impl Reconcile {
         let memory = Memory::read(&items.memory);
         let (until, snapshot) = memory.closed(self.inputs.listed_at, self.inputs.metric_lag)?;
         let shown = usage.until(until)?;
-        let started = items.oldest_abandoned(self.now)?;
+        let started = memory.certainly_before(items.oldest_abandoned(self.now)?, self.now);
         let abandoned = items.held(|slot| slot.ended_at(self.now) <= self.now);
-        let rates = memory
-            .dearest_since(started, rates)
+        let rates = started
+            .and_then(|started| memory.dearest_since(started, rates))
             .or_else(|| has_not_fallen(rates, &abandoned).then_some(rates));
         let own = items.own();
         let external = Sums::from_fn(|d| if d == Dimension::Cost { 0 } else { own.external(d) });
@@ -537,7 +550,7 @@ impl Reconcile {
     /// families together were, beyond what is settled exactly and what was unexplained before
     /// the execution started.
     fn evidence_of_tenant(&self, items: &Items) -> Option<Evidence> {
-        let started = items.oldest_abandoned(self.now)?;
+        let oldest = items.oldest_abandoned(self.now)?;
         if self.unread {
             return None;
         }
@@ -550,12 +563,15 @@ impl Reconcile {
             return Some(Evidence { until: self.now, most: Sums::default(), least: Sums::default() });
         }
         let until = memories.iter().filter_map(|(_, memory)| closed(memory)).min()?;
+        // A snapshot of a family proves that its run has processed the tenants too.
+        let started = memories.iter().map(|(_, memory)| memory.certainly_before(oldest, self.now));
+        let started = started.collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().min());
         let mut most = Sums::default();
         for (family, memory) in &memories {
             let (usage, rates) = self.family(&family.key)?;
             let shown = usage.until(until)?;
             let billed = unsettled_since(memory, started, until, shown);
-            let rates = memory.dearest_since(started, rates);
+            let rates = started.and_then(|started| memory.dearest_since(started, rates));
             most = most.plus(&with_cost(&billed, shown, rates));
         }
         Some(Evidence { until, most, least: Sums::default() })

@@ -44,7 +44,8 @@ const SKEWS: [(i64, i64); 9] = [
 #[test]
 fn a_billed_request_is_not_given_back_under_the_largest_skew_and_lag() {
     for skew in SKEWS {
-        for (offset, phase) in [(0, 0), (0, 150), (150, 0), (150, 150), (299, 0), (299, 299), (240, 30)] {
+        let phases = (0..300).step_by(20).map(|phase| (299, phase));
+        for (offset, phase) in phases.chain([(0, 0), (0, 150), (150, 150)]) {
             let mut table = Table { skew, ..Table::default() };
             let start = START + 3_600 + offset;
             for run in 0..12 {
@@ -146,13 +147,75 @@ fn a_price_that_falls_does_not_lower_what_an_abandoned_request_was_billed() {
     }
 }
 
+#[test]
+fn what_was_billed_is_external_within_half_an_hour() {
+    let mut table = Table::default();
+    let start = START + 3_600;
+    for run in 0..=18 {
+        if run == 12 {
+            table.hold(&of("tenant/one"), request(start, 100, 1_000));
+            table.bill(start + 10, 0, 100, 1_000);
+        }
+        table.reconcile(START + run * 300, &budgets());
+    }
+    for key in ["model-a", "account"] {
+        let own = table.own(key);
+        assert_eq!((own.external(Dimension::Output), own.settled(Dimension::Output)), (1_000, 0), "{key}");
+        assert_eq!(reserved(&table, key), 0, "{key}");
+    }
+}
+
+/// Another tenant sends requests all the time, but for ten minutes.
+#[test]
+fn of_two_abandoned_requests_one_is_charged_when_one_was_billed() {
+    for (first, second, shards) in [(0, 300, 1), (0, 10, 1), (0, 600, 1), (0, 300, 2)] {
+        let mut table = Table::default();
+        let all = budgets().map(|budget| Budget { shards, ..budget });
+        let of = |tenant: &str| -> Vec<Budget> {
+            of(tenant).into_iter().map(|budget| Budget { shards, ..budget }).collect()
+        };
+        let start = START + 3_600;
+        let mut others = 0;
+        for minute in 0..=180 {
+            let now = START + minute * 60;
+            for (index, after) in [(0, first), (1, second)] {
+                if (now..now + 60).contains(&(start + after)) {
+                    let asked = request(start + after, 100, 1_000);
+                    table.hold(&of("tenant/one"), AdmissionRequest { request_hash: index, ..asked });
+                    if index == 0 {
+                        table.bill(start + after, 0, 100, 1_000);
+                    }
+                }
+            }
+            if minute % 5 == 0 {
+                table.reconcile(now, &all);
+            }
+            if !(1_500..2_100).contains(&(now - start)) && now < start + 5_000 {
+                let hash = u64::try_from(minute).unwrap();
+                let held = table.hold(
+                    &of("tenant/two"),
+                    AdmissionRequest { request_hash: hash, ..request(now, 200, 1_000) },
+                );
+                table.bill(now, 0, 100, 300);
+                table.settle(&held, tokens(100, 300), false);
+                others += 300;
+            }
+        }
+        for (key, used) in [("tenant/one", 1_000), ("model-a", 1_000 + others), ("account", 1_000 + others)] {
+            let totals = table.totals(key);
+            assert_eq!(totals.used.get(Dimension::Output), used, "{key}: {first}, {second}, {shards} shards");
+            assert_eq!(reserved(&table, key), 0, "{key}");
+        }
+    }
+}
+
 /// A tenant works once a minute, except where `is_quiet` says so, while another one's request of
 /// 50,000 tokens is abandoned. Gives what that one still holds half an hour later.
 fn left_after_half_an_hour(bypassed: u64, is_quiet: impl Fn(i64) -> bool) -> [i64; 3] {
     let mut table = Table::default();
     table.bill(START, 0, bypassed, bypassed);
-    let start = START + 3_600;
-    for minute in 0..=90 {
+    let start = START + 7_200;
+    for minute in 0..=150 {
         let now = START + minute * 60;
         if minute % 5 == 0 {
             table.reconcile(now, &budgets());

@@ -58,6 +58,20 @@ fn reconcile_folds_and_retires_shards_that_are_removed() {
 }
 
 #[test]
+fn leases_that_go_back_during_a_run_are_not_taken_for_usage_that_bypassed_the_sentry() {
+    let mut table = Table::default();
+    use_up(&mut table, &model(4, Mode::Enforce), 8, 100);
+    table.bill(START, 0, 5_000, 0);
+    table.reconcile_while(START + 900, &[model(4, Mode::Enforce)], |table| {
+        let plain = [model(1, Mode::Enforce)];
+        let held = table.hold(&plain, asking(0, 90_000));
+        table.settle(&held, tokens(0, 0), false);
+    });
+    let own = table.own("model-a");
+    assert_eq!((own.external(Dimension::Input), table.totals("model-a").used.input), (5_000, 5_800));
+}
+
+#[test]
 fn shards_that_are_in_use_again_are_not_retired() {
     let mut table = Table::default();
     use_up(&mut table, &model(2, Mode::Enforce), 2, 100);

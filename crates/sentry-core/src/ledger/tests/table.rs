@@ -111,6 +111,17 @@ impl Table {
 
     /// A whole reconcile run.
     pub fn reconcile(&mut self, now: i64, budgets: &[Budget]) -> Report {
+        self.reconcile_while(now, budgets, |_| ())
+    }
+
+    /// A whole reconcile run; something happens between its reads and its writes.
+    pub fn reconcile_while(
+        &mut self,
+        now: i64,
+        budgets: &[Budget],
+        happens: impl FnOnce(&mut Self),
+    ) -> Report {
+        let mut happens = Some(happens);
         for (shown_at, family, minute, usage) in std::mem::take(&mut self.pending) {
             if shown_at <= now {
                 let shown = self.shown[family].entry(minute).or_default();
@@ -134,7 +145,13 @@ impl Table {
             metric_lag: LAG,
         });
         loop {
-            let outcome = match run.step() {
+            let step = run.step();
+            if !matches!(step, ReconcileStep::Read(_))
+                && let Some(happens) = happens.take()
+            {
+                happens(self);
+            }
+            let outcome = match step {
                 ReconcileStep::Done(report) => return report,
                 ReconcileStep::Read(items) => {
                     LedgerOutcome::Read(items.iter().map(|item| self.get(item)).collect())
