@@ -147,7 +147,7 @@ async fn what_bypassed_the_sentry_counts_from_the_first_request_on() {
         answer["budgets"][0]["input"],
         json!({"limit": 1000, "used": 500, "reserved": 100, "remaining": 400})
     );
-    // Known now: the next request pays for no second write.
+    // The ledger has the external usage now, so the next request needs no second write.
     let before = writes(&tables);
     handle(event, &tables).await.unwrap();
     assert_eq!(writes(&tables), before + 1);

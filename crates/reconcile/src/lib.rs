@@ -1,5 +1,5 @@
 //! Every five minutes: releases what abandoned executions hold, adds what bypassed the sentry,
-//! and tells of limit items that have no effect.
+//! and reports limit items that have no effect.
 //!
 //! When CloudWatch does not answer nothing is released: the ledger stays too high until the
 //! next run. Every write is conditional, so that a run may be late, doubled or cut off anywhere.
@@ -27,7 +27,7 @@ use run::Run;
 
 /// The function's name.
 pub const NAME: &str = "reconcile";
-/// A month is looked after for so long after its end; its reservations are gone long before.
+/// How long after its end a month is reconciled; all its reservations are settled or released before.
 const AFTER_THE_END: Duration = Duration::hours(3);
 
 /// The services, the clock, and how long CloudWatch lags behind.
@@ -87,7 +87,7 @@ pub async fn prepare() -> Result<Context<LimitsTable, LedgerTable, BedrockMetric
 }
 
 /// Reconciles this month, and the month before until it is closed. The event is that of a
-/// schedule and says nothing that counts: it may be late.
+/// schedule and is not read: it may be late, so the clock says which month it is.
 ///
 /// # Errors
 /// `SentryUnavailable` when a table cannot be read. What could be done is done all the same.
@@ -157,7 +157,7 @@ fn summary(period: Period, report: &Report) -> Value {
     })
 }
 
-/// Logs limit items that are malformed or have no effect. Each is told of once by a warm
+/// Logs limit items that are malformed or have no effect. Each is reported once by a warm
 /// function, so that a mistake is announced within minutes and not with every run.
 fn ignored_items<T, L, M, E>(limits: &[Value], context: &Context<T, L, M, E>) -> Vec<Notice> {
     let mut told = context.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -101,7 +101,7 @@ fn item(budget: &str) -> ItemKey {
     ItemKey::new("2026-11".parse().unwrap(), budget)
 }
 
-/// An execution that started at noon holds so much output in these budgets and has died.
+/// An execution that started at noon, holds so much output in these budgets, and ended without a settlement.
 fn abandoned(budgets: &[&str], output: u64) -> MemoryTables {
     let tables = MemoryTables::default();
     for budget in budgets {

@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use sentry_core::error::{ErrorName, SentryError};
 
-/// A request has seconds, not minutes: a service that is silent for longer is unreachable.
+/// Timeouts. A request must be answered within seconds, so a service that takes longer counts as unreachable.
 const CONNECT: Duration = Duration::from_secs(1);
 const ATTEMPT: Duration = Duration::from_secs(3);
 const OPERATION: Duration = Duration::from_secs(8);
@@ -20,7 +20,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// As the environment says: on Lambda the role of the function.
+    /// The region, endpoint and credentials of the environment; on Lambda those of the function's role.
     pub async fn from_env() -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -35,7 +35,7 @@ impl Connection {
         Self { config: loader.load().await }
     }
 
-    /// A service that a test stands in for.
+    /// A service whose HTTP answers a test gives.
     #[cfg(test)]
     pub(crate) async fn with(http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static) -> Self {
         let loader = loader().http_client(http).endpoint_url("http://service").region("us-east-1");

@@ -19,7 +19,7 @@ fn hold(budget: &str) -> Hold {
     Hold::new(ItemKey::new(period(), budget), START, BOUND)
 }
 
-/// Tables in which these budgets hold what the request has reserved; faults befall the writes.
+/// Tables in which these budgets hold what the request has reserved, with faults of their next writes.
 fn reserved(budgets: &[&str], faults: impl IntoIterator<Item = Option<Fault>>) -> MemoryTables {
     let tables = MemoryTables::with_faults(faults);
     for budget in budgets {

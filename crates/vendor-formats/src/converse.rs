@@ -16,7 +16,7 @@ use crate::reasoning;
 use crate::request::ChatRequest;
 use crate::traits::{StopRule, SystemRole, Traits};
 
-/// Of a model that nobody named: everything but `topK`, whose spelling is the vendor's.
+/// The traits of an opaque id without a known model: everything but `topK`, whose spelling depends on the vendor.
 const UNKNOWN: Traits = Traits { prefill: true, ..Traits::CHAT };
 
 /// How a vendor spells `topK` among its own fields.

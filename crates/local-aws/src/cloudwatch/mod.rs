@@ -3,7 +3,7 @@
 //!
 //! It is fed with every call of the simulated (or proxied) Bedrock and shows each only after a
 //! lag. Periods and ages of data are treated as the real service treats them, so that a query that
-//! would come back empty there comes back empty here.
+//! the real service answers without data is answered without data here.
 
 mod cbor;
 mod data;
@@ -56,7 +56,7 @@ pub struct CloudWatch {
 const BEDROCK: &str = "AWS/Bedrock";
 
 impl CloudWatch {
-    /// An empty service that suffers these faults.
+    /// An empty service with these faults.
     #[must_use]
     pub fn new(config: CloudWatchConfig, faults: Arc<Faults>) -> Self {
         let store = Mutex::new(Store::new(config.lag));

@@ -2,7 +2,7 @@
 //!
 //! AWS's protocols tell by the header `X-Amz-Target` (DynamoDB, Step Functions, EventBridge,
 //! CloudWatch's JSON), by the path (Bedrock, Lambda, CloudWatch's CBOR), or by a form
-//! (CloudWatch's Query protocol). Signatures are not looked at: any credentials do.
+//! (CloudWatch's Query protocol). Signatures are not checked, so any credentials work.
 
 mod control;
 pub mod forward;
@@ -64,7 +64,7 @@ pub struct Services {
     pub lambda: Arc<Lambda>,
     /// The state machines.
     pub stepfunctions: Arc<StepFunctions>,
-    /// What is to go wrong.
+    /// The faults in force.
     pub faults: Arc<Faults>,
     /// The time.
     pub clock: Clock,

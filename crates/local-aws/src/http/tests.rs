@@ -294,7 +294,7 @@ async fn a_host_can_use_the_tables_and_models_of_another() {
     let refused = send(&second, Method::POST, "/model/nobody.at-all/converse", &[], &body).await;
     assert_eq!(refused.status, 400);
     first.shutdown().await;
-    // Nobody answers any more: still a named error, and no hanging.
+    // The other host has ended: requests fail with a named error and do not hang.
     let reply = send(&second, Method::POST, path, &[], &body).await;
     assert_eq!(reply.status, 503, "{:?}", reply.json_body());
     assert_eq!(call(&second, "DynamoDB_20120810.GetItem", &key).await.status, 503);

@@ -83,7 +83,7 @@ async fn models_are_invoked_with_documents() {
 }
 
 #[tokio::test]
-async fn converse_speaks_with_capital_letters() {
+async fn converse_has_members_in_pascal_case() {
     let host = small_host().await;
     let call =
         |text: &str| json!({"ModelId": MODEL, "Messages": [{"Role": "user", "Content": [{"Text": text}]}]});
