@@ -366,6 +366,29 @@ async fn the_router_gets_the_time_of_the_model_and_a_little_more() {
     assert_eq!(script.arguments("Settle")["Payload"]["settlement"]["outcome"]["status"], "TIMED_OUT");
 }
 
+/// Compare says how much time the model may have before it knows how long it takes itself.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_compare_takes_is_not_taken_from_the_settlement() {
+    for (waited, timeout) in [(60, Some(181)), (236, Some(5)), (237, None)] {
+        let wait = Ok(json!({"Payload": {"verdict": "wait", "waitSeconds": waited - 19}}));
+        let script = well().reply("Compare", [wait, Ok(json!({"Payload": admitted()}))]).lasts("Compare", 19);
+        let (execution, script) = run(RATE_LIMITER, request(), script).await;
+        if let Some(timeout) = timeout {
+            let input = script.arguments("RouteToModel")["Input"].as_str().unwrap().to_owned();
+            let input: Value = serde_json::from_str(&input).unwrap();
+            assert_eq!(input["timeoutSeconds"], timeout, "waited {waited} s");
+        } else {
+            assert!(!script.states().contains(&"RouteToModel".to_owned()), "waited {waited} s");
+            let outcome = script.arguments("Settle")["Payload"]["settlement"]["outcome"].clone();
+            assert_eq!(
+                (&outcome["status"], &outcome["cause"]["possiblyBilled"]),
+                (&json!("FAILED"), &json!(false))
+            );
+            assert_eq!(execution.error.as_deref(), Some("SentryUnavailable"));
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_model_is_settled_and_reaches_the_caller() {
     for name in [

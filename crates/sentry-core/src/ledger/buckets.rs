@@ -67,8 +67,8 @@ const RECONCILE_SECONDS: i64 = 300;
 #[must_use]
 pub const fn reservation_life(metric_lag: i64) -> i64 {
     // A run remembers what is settled under a time up to two minutes later. A later run takes it
-    // as evidence once CloudWatch, by its own clock, shows everything until then.
-    let until_closed = metric_lag.saturating_add(3 * CLOCK_SKEW_SECONDS);
+    // as evidence once CloudWatch shows everything until then.
+    let until_closed = metric_lag.saturating_add(2 * CLOCK_SKEW_SECONDS);
     let runs = until_closed.saturating_add(RECONCILE_SECONDS - 1) / RECONCILE_SECONDS;
     BUCKET_SECONDS + EXECUTION_SECONDS + RECONCILE_SECONDS + runs * RECONCILE_SECONDS
 }

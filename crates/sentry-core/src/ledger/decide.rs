@@ -78,9 +78,9 @@ fn affordable_output(budget: &Budget, request: &AdmissionRequest, totals: &Total
     budget.limit.each().map(most).min().unwrap_or(u64::MAX)
 }
 
-/// Whether the request may fit beside what is used once its input is counted exactly. Nothing
-/// but the count tells how far the bound is above it: it may be the size of the model's context
-/// for a document of a few words.
+/// Whether the request may fit beside what is used once its input is counted exactly. Only the
+/// count tells how far the bound is above it: a long run of spaces is one token, and a document
+/// of a few words may have the size of the model's context for its bound.
 fn exact_count_may_fit(budget: &Budget, request: &AdmissionRequest, least: u64, totals: &Totals) -> bool {
     let fewest = AdmissionRequest { input: request.input.min(1), ..request.clone() }.amounts(least);
     over(budget, fewest, &|d| totals.used.get(d)).is_none()

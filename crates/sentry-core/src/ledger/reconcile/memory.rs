@@ -116,11 +116,18 @@ impl Memory {
         times.windows(2).all(follow).then_some(first)
     }
 
-    /// The latest snapshot up to which CloudWatch showed everything when it was read, at
-    /// `read_at` or later.
+    /// The latest snapshot that can be compared with what CloudWatch showed when it was read, at
+    /// `read_at` or later: by then CloudWatch showed all that was settled in the snapshot, and all
+    /// calls of executions whose slots had ended by the snapshot's time.
+    ///
+    /// This needs no allowance for clocks that differ beyond those that the times have already.
+    /// Such calls had ended [`CLOCK_SKEW_SECONDS`] before the snapshot's time by the clock of
+    /// their start, and what was settled was billed that long before it by this clock. So both had
+    /// ended by the snapshot's time, whichever of the clocks is meant, and were shown `metric_lag`
+    /// later.
     #[must_use]
     pub fn closed(&self, read_at: i64, metric_lag: i64) -> Option<(i64, Snapshot)> {
-        self.latest_until(read_at - metric_lag - CLOCK_SKEW_SECONDS)
+        self.latest_until(read_at - metric_lag)
     }
 
     /// The write that remembers what was read of a family before `now`, and forgets what is old.

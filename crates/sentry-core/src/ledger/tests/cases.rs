@@ -73,7 +73,7 @@ fn decisions() {
             Exceeded(Input),
         ),
         ("its exact count may fit", &enforce, 200, 4, 0, true, totals(9_900, 9_900), Count),
-        // The bound may be the size of the model's context, for a document of a few words.
+        // A long run of spaces is one token.
         (
             "its exact count may fit, however high the bound is",
             &enforce,
