@@ -518,6 +518,21 @@ async fn notices_are_sent_and_never_in_the_way() {
         let script = well().function("Settle", noticed(settlement())).fails("SendNotices", error);
         assert_eq!(run(RATE_LIMITER, request(), script).await.0.status, Status::Succeeded);
     }
+    // EventBridge takes ten entries at a time.
+    for (count, sent) in [(10, vec![10]), (11, vec![10, 1]), (36, vec![10, 10, 10, 6])] {
+        let notices: Vec<Value> = (0..count).map(|number| json!({"Detail": number.to_string()})).collect();
+        let script =
+            well().function("Settle", json!(SettleAnswer { notices: notices.clone(), ..settlement() }));
+        let (execution, script) = run(RATE_LIMITER, request(), script).await;
+        assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+        let entries: Vec<Vec<Value>> = script
+            .all_arguments("SendNotices")
+            .iter()
+            .map(|arguments| arguments["Entries"].as_array().unwrap().clone())
+            .collect();
+        assert_eq!(entries.iter().map(Vec::len).collect::<Vec<_>>(), sent);
+        assert_eq!(entries.concat(), notices);
+    }
     // A throttled settlement sends its own, then goes on.
     let partly: SettleAnswer = serde_json::from_value(throttled_after(1)).unwrap();
     let replies = [function(&noticed(partly)), function(&noticed(settlement()))];
