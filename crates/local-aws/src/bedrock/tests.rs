@@ -4,6 +4,7 @@ mod conversation_rules;
 mod converse_answers;
 mod converse_billing;
 mod models_and_text;
+mod streams;
 mod strictness;
 
 use crate::bedrock::usage::NoSink;

@@ -13,6 +13,7 @@ mod media;
 mod options;
 pub mod reasoning;
 pub mod schema;
+pub mod stream;
 pub mod tools;
 pub mod wire;
 
