@@ -18,7 +18,6 @@ fn examples(text: &str) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the simulated Grok refuses a setting of the test"]
 async fn every_example_of_the_table_of_models_answers() {
     let examples = examples(include_str!("../../../docs/models.md"));
     assert!(examples.len() >= 30, "{examples:?}");

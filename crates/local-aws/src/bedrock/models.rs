@@ -77,8 +77,6 @@ pub struct Model {
     pub history: bool,
     /// Goes on from a closing assistant message.
     pub prefill: bool,
-    /// Can be called through Converse.
-    pub converse: bool,
     /// Wants `max_completion_tokens` (GPT-5 and later).
     pub completion_tokens: bool,
     /// CountTokens knows it, under this way of naming it.
@@ -187,11 +185,8 @@ fn named(model_id: &str) -> Result<Model, BedrockError> {
         }
         "nvidia" => stem.starts_with("nemotron-").then(|| base(Format::Chat, 131_072)),
         "zai" => stem.starts_with("glm-").then(|| base(Format::Chat, 131_072)),
-        "xai" => (stem.starts_with("grok-") && stem != "grok-4.3").then(|| Model {
-            converse: false,
-            stops: false,
-            ..base(Format::Chat, 131_072)
-        }),
+        "xai" => (stem.starts_with("grok-") && stem != "grok-4.3")
+            .then(|| Model { stops: false, ..base(Format::Chat, 131_072) }),
         _ => None,
     }
     .ok_or_else(BedrockError::unknown_model)?;
@@ -235,7 +230,6 @@ fn base(format: Format, max_output: u64) -> Model {
         system: true,
         history: true,
         prefill: false,
-        converse: true,
         completion_tokens: false,
         counts_tokens: false,
     }
@@ -257,7 +251,7 @@ fn claude(stem: &str) -> Option<Model> {
     };
     let sampling = match (family, version) {
         ("opus", (4, 7..)) | (_, (5.., _)) => Sampling::Refused,
-        ("opus", (4, 1)) | ("sonnet" | "haiku", (4, 5)) => Sampling::OneOf,
+        ("opus", (4, 1)) | (_, (4, 5..=6)) => Sampling::OneOf,
         _ => Sampling::Free,
     };
     Some(Model {

@@ -1,5 +1,6 @@
 use super::*;
 
+mod any_document;
 mod conversation_rules;
 mod converse_answers;
 mod converse_billing;

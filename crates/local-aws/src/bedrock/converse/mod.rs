@@ -96,9 +96,6 @@ pub fn read_counted(model: &Model, input: &RequestFields<'_>) -> Result<Simulate
 }
 
 fn read_request(model: &Model, fields: &RequestFields<'_>, counted: bool) -> Result<SimulatedRequest> {
-    if !model.converse {
-        return Err(BedrockError::not_a_text_model());
-    }
     let features = Features::of(model);
     let limit = match model.format {
         // Nothing limits what is only counted.
@@ -131,7 +128,8 @@ fn read_request(model: &Model, fields: &RequestFields<'_>, counted: bool) -> Res
         },
     )
     .map_err(options::as_model_error)?;
-    meter.add(task.reasoning.prompt_tokens + schema.prompt_tokens, b"settings");
+    let settings = schema.schema.as_ref().map(Value::to_string).unwrap_or_default();
+    meter.add(task.reasoning.prompt_tokens + schema.prompt_tokens, settings.as_bytes());
     task.schema = schema.schema;
     system(model, &features, fields, &mut meter, &mut points)?;
     let messages = wire::objects(fields, "messages")?
