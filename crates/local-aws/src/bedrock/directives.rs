@@ -1,6 +1,9 @@
-//! Wishes that a test or a demonstration writes into its last user message:
-//! `#sim output=500 input=1350 latency=1000ms stop=end_turn error=ThrottlingException`, and for each
-//! call of a tool through Converse a line `#call calculator {"a":1}` (`{}` when it has no input).
+//! Wishes that a test or a demonstration writes into its last user message.
+//!
+//! A line `#sim output=500 input=1350 latency=1000ms stop=end_turn error=ThrottlingException` says
+//! what the model writes, reads and fails with; the fields of [`Directives`] are its keys. Through
+//! Converse, each line `#call calculator {"a":1}` has the model call a tool of the request with
+//! this input, or with `{}` where none is given.
 
 use std::time::Duration;
 

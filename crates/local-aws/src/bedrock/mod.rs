@@ -12,6 +12,7 @@ mod converse;
 mod count_tokens;
 mod directives;
 mod error;
+mod event_stream;
 mod fields;
 mod models;
 mod prompt_cache;
@@ -32,6 +33,7 @@ use crate::http::{Reply, new_id};
 use answer::SimulatedAnswer;
 use directives::Directives;
 pub use error::BedrockError;
+use event_stream::StreamEvent;
 use models::Model;
 use prompt_cache::{CacheUse, PromptCache};
 use request::SimulatedRequest;
@@ -68,6 +70,10 @@ pub enum Operation {
     InvokeModel,
     /// `POST /model/{modelId}/converse`
     Converse,
+    /// `POST /model/{modelId}/invoke-with-response-stream`
+    InvokeModelWithResponseStream,
+    /// `POST /model/{modelId}/converse-stream`
+    ConverseStream,
     /// `POST /model/{modelId}/count-tokens`
     CountTokens,
 }
@@ -79,27 +85,52 @@ impl Operation {
         match self {
             Self::InvokeModel => "InvokeModel",
             Self::Converse => "Converse",
+            Self::InvokeModelWithResponseStream => "InvokeModelWithResponseStream",
+            Self::ConverseStream => "ConverseStream",
             Self::CountTokens => "CountTokens",
         }
+    }
+
+    /// The last segment of its path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::InvokeModel => "invoke",
+            Self::Converse => "converse",
+            Self::InvokeModelWithResponseStream => "invoke-with-response-stream",
+            Self::ConverseStream => "converse-stream",
+            Self::CountTokens => "count-tokens",
+        }
+    }
+
+    /// Is its answer a stream of events?
+    #[must_use]
+    pub fn streams(self) -> bool {
+        matches!(self, Self::InvokeModelWithResponseStream | Self::ConverseStream)
     }
 
     /// The operation of the last segment of a path.
     #[must_use]
     pub fn of_path(segment: &str) -> Option<Self> {
-        match segment {
-            "invoke" => Some(Self::InvokeModel),
-            "converse" => Some(Self::Converse),
-            "count-tokens" => Some(Self::CountTokens),
-            _ => None,
-        }
+        [
+            Self::InvokeModel,
+            Self::Converse,
+            Self::InvokeModelWithResponseStream,
+            Self::ConverseStream,
+            Self::CountTokens,
+        ]
+        .into_iter()
+        .find(|operation| operation.path() == segment)
     }
 }
 
 /// A call that was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Called {
-    /// The answer's body.
+    /// The answer's body; null for a stream.
     pub body: Value,
+    /// The events of a stream.
+    events: Vec<StreamEvent>,
     /// What it cost; nothing for CountTokens.
     pub usage: TokenUsage,
     /// How long it took.
@@ -150,6 +181,13 @@ impl Bedrock {
             }
         };
         match result {
+            Ok(called) if operation.streams() => match event_stream::encode(&called.events) {
+                Some(body) => Reply::new(200, event_stream::CONTENT_TYPE, body)
+                    .with_header("x-amzn-bedrock-content-type", "application/json")
+                    .with_header("x-amzn-requestid", id),
+                None => BedrockError::validation("An event of the answer is longer than a frame may be.")
+                    .reply(&id),
+            },
             Ok(called) => {
                 let reply =
                     Reply::json(200, "application/json", &called.body).with_header("x-amzn-requestid", id);
@@ -253,8 +291,8 @@ impl Bedrock {
         id: &str,
     ) -> Result<Called, BedrockError> {
         let read = match operation {
-            Operation::InvokeModel => vendors::read(model, body),
-            Operation::Converse => converse::read(model, body),
+            Operation::InvokeModel | Operation::InvokeModelWithResponseStream => vendors::read(model, body),
+            Operation::Converse | Operation::ConverseStream => converse::read(model, body),
             Operation::CountTokens => count_tokens::read(model, body),
         };
         let prepared = read.and_then(|request| {
@@ -270,6 +308,7 @@ impl Bedrock {
                 Some(fault) => Err(BedrockError::from(&fault)),
                 None => Ok(Called {
                     body: json!({ "inputTokens": directives.input.unwrap_or(request.input_tokens) }),
+                    events: Vec::new(),
                     usage: TokenUsage::default(),
                     latency_ms: 0,
                 }),
@@ -315,11 +354,16 @@ impl Bedrock {
         if lost {
             return Err(BedrockError::lost());
         }
-        let written = match operation {
-            Operation::Converse => converse::answer::write(&request, &answer),
-            _ => vendors::write(model, body, &answer),
-        };
-        Ok(Called { body: written, usage: answer.usage, latency_ms: answer.latency_ms })
+        let (mut written, mut events) = (Value::Null, Vec::new());
+        match operation {
+            Operation::Converse => written = converse::answer::write(&request, &answer),
+            Operation::ConverseStream => events = converse::stream::events(&request, &answer),
+            Operation::InvokeModelWithResponseStream => {
+                events = vendors::stream::events(model, body, &answer)
+            }
+            Operation::InvokeModel | Operation::CountTokens => written = vendors::write(model, body, &answer),
+        }
+        Ok(Called { body: written, events, usage: answer.usage, latency_ms: answer.latency_ms })
     }
 
     fn tell_failure(&self, model: &Model, error: &BedrockError, counts: bool, now: DateTime<Utc>) {

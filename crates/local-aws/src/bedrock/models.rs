@@ -251,7 +251,7 @@ fn claude(stem: &str) -> Option<Model> {
     };
     let sampling = match (family, version) {
         ("opus", (4, 7..)) | (_, (5.., _)) => Sampling::Refused,
-        ("opus", (4, 1)) | ("sonnet" | "haiku", (4, 5)) => Sampling::OneOf,
+        ("opus", (4, 1)) | (_, (4, 5..=6)) => Sampling::OneOf,
         _ => Sampling::Free,
     };
     Some(Model {

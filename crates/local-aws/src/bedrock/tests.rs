@@ -1,9 +1,11 @@
 use super::*;
 
+mod any_document;
 mod conversation_rules;
 mod converse_answers;
 mod converse_billing;
 mod models_and_text;
+mod streams;
 mod strictness;
 
 use crate::bedrock::usage::NoSink;

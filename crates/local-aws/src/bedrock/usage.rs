@@ -137,15 +137,11 @@ impl Book {
                 (id.clone(), value)
             })
             .collect();
-        let calls = |name| self.calls.get(name).copied().unwrap_or(0);
-        json!({
-            "models": models,
-            "calls": {
-                "InvokeModel": calls("InvokeModel"),
-                "Converse": calls("Converse"),
-                "CountTokens": calls("CountTokens"),
-            },
-        })
+        let mut calls = json!({ "InvokeModel": 0, "Converse": 0, "CountTokens": 0 });
+        for (operation, count) in &self.calls {
+            calls[*operation] = json!(count);
+        }
+        json!({ "models": models, "calls": calls })
     }
 
     fn account(&mut self, model_id: &str) -> &mut Account {

@@ -191,6 +191,7 @@ impl Features {
                 tiers: true,
                 ..TOOLS
             },
+            "xai" => Self { least_output: 16, ..TEXT_ONLY },
             "writer" => Self { documents: PDF, ..TOOLS },
             "ai21" if name.starts_with("jamba-") => Self { documents: TEXT_DOCUMENTS, ..TOOLS },
             "cohere" if name.starts_with("command-r") => TOOLS,

@@ -13,6 +13,7 @@ mod media;
 mod options;
 pub mod reasoning;
 pub mod schema;
+pub mod stream;
 pub mod tools;
 pub mod wire;
 
@@ -127,7 +128,8 @@ fn read_request(model: &Model, fields: &RequestFields<'_>, counted: bool) -> Res
         },
     )
     .map_err(options::as_model_error)?;
-    meter.add(task.reasoning.prompt_tokens + schema.prompt_tokens, b"settings");
+    let settings = schema.schema.as_ref().map(Value::to_string).unwrap_or_default();
+    meter.add(task.reasoning.prompt_tokens + schema.prompt_tokens, settings.as_bytes());
     task.schema = schema.schema;
     system(model, &features, fields, &mut meter, &mut points)?;
     let messages = wire::objects(fields, "messages")?

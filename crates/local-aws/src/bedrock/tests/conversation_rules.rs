@@ -580,6 +580,21 @@ async fn settings_are_checked() {
             body(json!({ "inferenceConfig": { "temperature": 0.5, "topP": 0.5 } })),
             "cannot both be specified",
         ),
+        (
+            SONNET,
+            body(json!({ "inferenceConfig": { "temperature": 0.5, "topP": 0.5 } })),
+            "cannot both be specified",
+        ),
+        (
+            "us.anthropic.claude-opus-4-5-20251101-v1:0",
+            body(json!({ "inferenceConfig": { "temperature": 0.5, "topP": 0.5 } })),
+            "cannot both be specified",
+        ),
+        (
+            OPUS_5,
+            body(json!({ "inferenceConfig": { "temperature": 0.5, "topP": 0.5 } })),
+            "`temperature` is deprecated for this model",
+        ),
         (SONNET, thread(json!([{ "role": "system", "content": [{ "text": "a" }] }])), "[user, assistant]"),
     ])
     .await;

@@ -10,6 +10,7 @@ pub mod deepseek;
 pub mod meta;
 pub mod mistral;
 pub mod nova;
+pub mod stream;
 pub mod titan;
 pub mod writer;
 
