@@ -273,23 +273,16 @@ pub(in super::super) fn check_calls(messages: &[Message], list: &Node<'_>) -> Re
     let mut open: Vec<(&str, Node<'_>)> = Vec::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut before = Role::System;
-    // Whether something other than a result was said in the user's turn.
-    let mut spoken = false;
     for (index, message) in messages.iter().enumerate() {
         let content = list.item(index).child("content");
-        if message.role != before {
-            spoken = false;
-        }
-        if message.role == Role::Assistant && message.role != before {
-            unanswered(&open)?;
-        }
+        let turn_begins = message.role != before;
         before = message.role;
-        if message.content.plain().is_some() {
-            if message.role == Role::User {
-                unanswered(&open)?;
-                spoken = true;
-            }
-            continue;
+        if match message.role {
+            Role::User => message.content.plain().is_some(),
+            Role::Assistant => turn_begins,
+            Role::System => false,
+        } {
+            unanswered(&open)?;
         }
         for (position, block) in message.content.blocks().iter().enumerate() {
             let node = content.item(position);
@@ -308,20 +301,12 @@ pub(in super::super) fn check_calls(messages: &[Message], list: &Node<'_>) -> Re
                             "answers no call of the assistant's turn before it; a result follows the turn with its `toolUse`, once",
                         ));
                     };
-                    if spoken {
-                        return Err(node.wrong(
-                            "is a tool result after other content; put the results first in the user's turn",
-                        ));
-                    }
                     open.remove(found);
                 }
-                Block::CachePoint(_) => {}
-                Block::Text(_) | Block::Image(_) | Block::Document(_) | Block::ReasoningContent(_) => {
-                    if message.role == Role::User {
-                        unanswered(&open)?;
-                        spoken = true;
-                    }
+                Block::Text(_) | Block::Image(_) | Block::Document(_) if message.role == Role::User => {
+                    unanswered(&open)?;
                 }
+                _ => {}
             }
         }
     }
