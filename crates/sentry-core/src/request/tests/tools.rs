@@ -375,6 +375,13 @@ fn a_turn_may_have_several_messages() {
         "prompt.messages[3].content[0].toolUse.toolUseId",
         "has no result",
     );
+    // The result that is missing comes one turn too late.
+    let late = [
+        message("user", json!([result("a")])),
+        message("assistant", json!("c")),
+        message("user", json!([result("b")])),
+    ];
+    refused_at(&after(&late), "prompt.messages[3].content[0].toolUse.toolUseId", "has no result");
 }
 
 #[test]
