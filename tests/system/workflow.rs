@@ -85,12 +85,16 @@ fn document(answer: &SettleAnswer) -> Value {
     serde_json::to_value(answer).unwrap()
 }
 
+/// What validate-request says of the request.
+fn validated() -> Value {
+    json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": request()["prompt"], "inference": {"temperature": 0.5},
+        "family": "anthropic.claude-sonnet-4-6", "tags": {"costCenter": "cc-1"}, "tenant": null, "idempotencyKey": null, "inputBound": 200, "mayCount": true, "usageIds": ["anthropic.claude-sonnet-4-6"]})
+}
+
 /// Everything goes well, unless a test says otherwise.
 fn well() -> Script {
-    let validated = json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": request()["prompt"], "inference": {"temperature": 0.5},
-        "family": "anthropic.claude-sonnet-4-6", "tags": {"costCenter": "cc-1"}, "tenant": null, "idempotencyKey": null, "inputBound": 200, "mayCount": true, "usageIds": ["anthropic.claude-sonnet-4-6"]});
     Script::default()
-        .function("ValidateRequest", validated)
+        .function("ValidateRequest", validated())
         .function("MonthRange", json!({"period": "2026-11", "start": "s", "end": "e", "now": "n"}))
         .function("UsageQuery", json!({"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"}))
         .function("LimitLookup", json!({"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024}))
@@ -115,7 +119,7 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
         script.arguments("Compare")["Payload"],
         json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z", "now": "2026-11-23T12:00:00.000Z",
             "modelId": "us.anthropic.claude-sonnet-4-6", "tenant": null, "idempotencyKey": null,
-            "inputBound": 200, "mayCount": true, "maxTokens": null,
+            "inputBound": 200, "mayCount": true, "maxTokens": null, "serviceTier": null, "cache": null,
             "limits": {"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024},
             "usage": {"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"},
             "waitedSeconds": 0, "tried": []})
@@ -130,8 +134,34 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
         json!({"requestId": "request-1", "idempotencyKey": null, "tenant": null, "settlement": {
             "period": "2026-11", "reservation": held(), "settled": [], "budgets": [budget()], "externalUsageKnown": true,
             "outcome": {"status": "SUCCEEDED", "answer": {"usage": answer()["usage"]}},
-            "rates": null, "tags": {"costCenter": "cc-1"}}})
+            "prices": null, "serviceTier": null, "cache": null, "tags": {"costCenter": "cc-1"}}})
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tier_the_lifetime_of_the_cache_and_the_prices_reach_the_functions() {
+    let mut validated = validated();
+    validated["serviceTier"] = json!("priority");
+    validated["cache"] = json!("1h");
+    let price = json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite": 1, "cacheWrite1h": 1});
+    let prices = json!({"standard": price, "priority": price});
+    let limits = json!({"budgets": [budget()], "family": FAMILY, "defaultMaxTokens": 1024, "prices": prices});
+    let mut answer = answer();
+    answer["serviceTier"] = json!("default");
+    let script = well()
+        .function("ValidateRequest", validated)
+        .function("LimitLookup", limits)
+        .reply("RouteToModel", [routed("SUCCEEDED", &answer, None)]);
+    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+    let compared = &script.arguments("Compare")["Payload"];
+    assert_eq!((&compared["serviceTier"], &compared["cache"]), (&json!("priority"), &json!("1h")));
+    assert_eq!(compared["limits"]["prices"], prices);
+    let settled = &script.arguments("Settle")["Payload"]["settlement"];
+    assert_eq!((&settled["serviceTier"], &settled["cache"]), (&json!("priority"), &json!("1h")));
+    assert_eq!(settled["prices"], prices);
+    assert_eq!(settled["outcome"]["answer"], json!({"usage": answer["usage"], "serviceTier": "default"}));
+    assert_eq!(execution.output.unwrap()["serviceTier"], "default");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,6 +175,7 @@ async fn named_errors_of_functions_reach_the_caller_with_their_fields() {
         ("LimitLookup", "UnsupportedModel"),
         ("LimitLookup", "SentryUnavailable"),
         ("LimitLookup", "InternalError"),
+        ("Compare", "LimitNotConfigured"),
         ("Compare", "SentryUnavailable"),
         ("Compare", "InternalError"),
     ] {
