@@ -73,7 +73,8 @@ async fn openai(State(door): State<Arc<Door>>, request: Request) -> Response {
 async fn answer(door: &Door, request: Request, shape: Shape) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        let message = format!("The body could not be read; it may have at most {} bytes.", front_door::MAX_BODY_BYTES);
+        let message =
+            format!("The body could not be read; it may have at most {} bytes.", front_door::MAX_BODY_BYTES);
         return send(DoorResponse::refused(shape, 413, "RequestTooLarge", &message));
     };
     let request = DoorRequest {

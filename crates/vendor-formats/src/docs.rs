@@ -1,5 +1,7 @@
 //! The page `docs/models.md`, written from the tables.
 
+mod prices;
+
 use std::fmt::Write;
 
 use sentry_core::model::{Families, InvocationMode, NOT_CHAT, ROUTES, Route, TEMPLATES, UNKNOWN_TEMPLATE};
@@ -8,7 +10,7 @@ use sentry_core::request::REQUEST_ALLOWANCE;
 use crate::tests::formatter;
 use crate::{StopRule, SystemRole, Traits, converse};
 
-const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model and crates/vendor-formats. Do not edit; regenerate with
+const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model, crates/sentry-core/src/price and crates/vendor-formats. Do not edit; regenerate with
      UPDATE_DOCS=1 cargo test -p vendor-formats docs -->
 
 # Models
@@ -113,6 +115,7 @@ fn page() -> String {
             row.source,
         );
     }
+    page.push_str(&prices::section());
     page.push_str(REFUSED);
     for row in NOT_CHAT {
         let ids = match row.families {
