@@ -217,7 +217,7 @@ impl Request {
             prompt: read_prompt(&fields.required("prompt")?)?,
             inference: fields
                 .optional("inference")
-                .map_or(Ok(Inference::default()), |node| inference::read(&node))?,
+                .map_or(Ok(Inference::default()), |node| inference::read_asked(&node))?,
             tags: fields.optional("tags").map_or(Ok(Tags::default()), |node| read_tags(&node))?,
             tenant: fields.optional("tenant").map(|node| read_tenant(&node)).transpose()?,
             idempotency_key: fields

@@ -116,6 +116,20 @@ impl Inference {
     }
 }
 
+/// Reads the settings that a caller asks for. A formatter reads those that were granted, whose
+/// `maxTokens` may have been shortened since.
+pub(super) fn read_asked(node: &Node<'_>) -> Result<Inference, RequestError> {
+    let inference = read(node)?;
+    match inference.reasoning {
+        Some(ReasoningSetting::BudgetTokens(tokens)) if inference.max_tokens.is_none_or(|most| most <= tokens) => {
+            Err(node.child("reasoning").child("budgetTokens").wrong(
+                "must be below `inference.maxTokens`, of which reasoning is a part; give a larger `maxTokens`",
+            ))
+        }
+        _ => Ok(inference),
+    }
+}
+
 pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
     let fields = node.object(&[
         "maxTokens",
@@ -127,9 +141,8 @@ pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
         "responseFormat",
         "serviceTier",
     ])?;
-    let max_tokens = whole(&fields, "maxTokens", 1..=MAX_MAX_TOKENS)?;
     Ok(Inference {
-        max_tokens,
+        max_tokens: whole(&fields, "maxTokens", 1..=MAX_MAX_TOKENS)?,
         temperature: decimal(&fields, "temperature", 2.0, true)?,
         top_p: decimal(&fields, "topP", 1.0, false)?,
         top_k: whole(&fields, "topK", 0..=MAX_TOP_K)?,
@@ -137,7 +150,7 @@ pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
             .optional("stopSequences")
             .map(|node| read_stop_sequences(&node))
             .transpose()?,
-        reasoning: fields.optional("reasoning").map(|node| read_reasoning(&node, max_tokens)).transpose()?,
+        reasoning: fields.optional("reasoning").map(|node| read_reasoning(&node)).transpose()?,
         response_format: fields
             .optional("responseFormat")
             .map(|node| read_response_format(&node))
@@ -146,7 +159,7 @@ pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
     })
 }
 
-fn read_reasoning(node: &Node<'_>, max_tokens: Option<u64>) -> Result<ReasoningSetting, RequestError> {
+fn read_reasoning(node: &Node<'_>) -> Result<ReasoningSetting, RequestError> {
     let (kind, value) = node.one_of(&["effort", "budgetTokens", "off"])?;
     Ok(match kind {
         "effort" => ReasoningSetting::Effort(match value.text()? {
@@ -162,15 +175,7 @@ fn read_reasoning(node: &Node<'_>, max_tokens: Option<u64>) -> Result<ReasoningS
                 )));
             }
         }),
-        "budgetTokens" => {
-            let tokens = value.whole(MIN_REASONING_TOKENS..=MAX_MAX_TOKENS)?;
-            if max_tokens.is_none_or(|most| most <= tokens) {
-                return Err(value.wrong(
-                    "must be below `inference.maxTokens`, of which reasoning is a part; give a larger `maxTokens`",
-                ));
-            }
-            ReasoningSetting::BudgetTokens(tokens)
-        }
+        "budgetTokens" => ReasoningSetting::BudgetTokens(value.whole(MIN_REASONING_TOKENS..=MAX_MAX_TOKENS)?),
         _ if value.truth()? => ReasoningSetting::Off(true),
         _ => {
             return Err(value

@@ -117,7 +117,11 @@ fn amazon() {
                 "stop_sequence",
             ),
         ),
-        ("nova tool call", nova, message(json!([{ "toolUse": { "name": "f", "input": {} } }]), "tool_use")),
+        (
+            "nova tool call",
+            nova,
+            message(json!([{ "toolUse": { "toolUseId": "t", "name": "f", "input": {} } }]), "tool_use"),
+        ),
         ("nova filtered", nova, message(json!([]), "content_filtered")),
         ("nova without content", nova, json!({ "stopReason": "end_turn" })),
         ("titan", titan, result(json!("\nThe Rhône."), "FINISH")),
