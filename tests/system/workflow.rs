@@ -68,7 +68,7 @@ fn limits() -> Limits {
         budgets: KEYS.map(budget).to_vec(),
         family: FAMILY.to_owned(),
         calling: None,
-        rates: None,
+        prices: None,
         default_max_tokens: 1_024,
         max_tokens_cap: None,
     }
