@@ -22,9 +22,9 @@ PRICES = bench.ROOT / "crates/sentry-core/src/price/table.rs"
 
 def prompt(reads=READS, writes=WRITES):
     """A text of 4,000 bytes that the simulated model counts as so many tokens, and answers with so many."""
-    wish = f"\n#sim input={reads} output={writes}"
+    directive = f"\n#sim input={reads} output={writes}"
     story = "Tell me a story. " + "word " * PROMPT_BYTES
-    return story[: PROMPT_BYTES - len(wish)] + wish
+    return story[: PROMPT_BYTES - len(directive)] + directive
 
 
 def open_many_files():
@@ -40,8 +40,8 @@ class Rates:
     """What a family's tokens cost: micro-dollars per million, which are pico-dollars each."""
 
     def __init__(self, family):
-        numbers = r",\s*([\d_]+)" * 4
-        row = re.search(rf'listed\("{re.escape(family)}"{numbers}\s*\)', PRICES.read_text())
+        numbers = r",\s*".join([r"([\d_]+)"] * 4)
+        row = re.search(rf'listed\(\s*"{re.escape(family)}",\s*\[{numbers}', PRICES.read_text())
         if not row:
             raise bench.BenchmarkError(f"{family} has no price in {PRICES.relative_to(bench.ROOT)}")
         self.input, self.output, self.cache_read, self.cache_write = (int(number) for number in row.groups())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use asl::{Execution, Options, Start, StateMachine, TaskCall, TaskError, Tasks};
 use serde_json::{Value, json};
@@ -16,11 +17,19 @@ pub struct Script {
     replies: Mutex<BTreeMap<String, VecDeque<Reply>>>,
     silent: BTreeSet<String>,
     calls: Mutex<Vec<TaskCall>>,
+    /// How long a state's task takes.
+    lasting: BTreeMap<String, Duration>,
 }
 
 impl Script {
     pub fn reply(self, state: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
         self.replies.lock().unwrap().insert(state.to_owned(), replies.into_iter().collect());
+        self
+    }
+
+    /// A task that takes so long.
+    pub fn lasts(mut self, state: &str, seconds: u64) -> Self {
+        self.lasting.insert(state.to_owned(), Duration::from_secs(seconds));
         self
     }
 
@@ -78,7 +87,11 @@ impl Tasks for Shared {
         let mut replies = self.0.replies.lock().unwrap();
         let queue = replies.get_mut(&state).unwrap_or_else(|| panic!("nothing scripted for {state}"));
         let reply = if queue.len() > 1 { queue.pop_front().unwrap() } else { queue[0].clone() };
-        Box::pin(async move { reply })
+        let lasting = self.0.lasting.get(&state).copied().unwrap_or_default();
+        Box::pin(async move {
+            tokio::time::sleep(lasting).await;
+            reply
+        })
     }
 }
 

@@ -68,7 +68,7 @@ fn limits() -> Limits {
         budgets: KEYS.map(budget).to_vec(),
         family: FAMILY.to_owned(),
         calling: None,
-        rates: None,
+        prices: None,
         default_max_tokens: 1_024,
         max_tokens_cap: None,
     }
@@ -181,7 +181,8 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
         script.arguments("Compare")["Payload"],
         json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z",
             "now": "2026-11-23T12:00:00.000Z", "modelId": CLAUDE, "tenant": null, "idempotencyKey": null,
-            "inputBound": BOUND, "unbounded": null, "mayCount": true, "countFirst": false, "maxTokens": null, "limits": limits(),
+            "inputBound": BOUND, "unbounded": null, "mayCount": true, "countFirst": false, "maxTokens": null, "serviceTier": null,
+            "cache": null, "limits": limits(),
             "usage": {"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"},
             "waitedSeconds": 0, "tried": []})
     );
@@ -193,8 +194,8 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
     assert_eq!(
         script.arguments("Settle")["Payload"],
         json!({"requestId": "request-1", "idempotencyKey": null, "tenant": null, "settlement": {
-            "period": "2026-11", "reservation": reservation(&KEYS), "settled": [], "budgets": limits().budgets,
-            "externalUsageKnown": true, "rates": null, "tags": {"costCenter": "cc-1"},
+            "period": "2026-11", "reservation": reservation(&KEYS), "settled": [], "attempts": 0, "budgets": limits().budgets,
+            "externalUsageKnown": true, "prices": null, "serviceTier": null, "cache": null, "tags": {"costCenter": "cc-1"},
             "outcome": {"status": "SUCCEEDED", "answer": {"usage": answer()["usage"]}}}})
     );
 }
@@ -239,6 +240,36 @@ async fn compare_and_settle_understand_what_the_workflow_sends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_tier_the_lifetime_of_the_cache_and_the_prices_reach_the_functions() {
+    let mut validated = validated();
+    validated["serviceTier"] = json!("priority");
+    validated["cache"] = json!("1h");
+    let price = json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite": 1, "cacheWrite1h": 1});
+    let prices = json!({"standard": price, "priority": price});
+    let limits = {
+        let mut limits = json!(limits());
+        limits["prices"] = prices.clone();
+        limits
+    };
+    let mut answer = answer();
+    answer["serviceTier"] = json!("default");
+    let script = well()
+        .function("ValidateRequest", validated)
+        .function("LimitLookup", limits)
+        .reply("RouteToModel", [routed("SUCCEEDED", &answer, None)]);
+    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+    let compared = &script.arguments("Compare")["Payload"];
+    assert_eq!((&compared["serviceTier"], &compared["cache"]), (&json!("priority"), &json!("1h")));
+    assert_eq!(compared["limits"]["prices"], prices);
+    let settled = &script.arguments("Settle")["Payload"]["settlement"];
+    assert_eq!((&settled["serviceTier"], &settled["cache"]), (&json!("priority"), &json!("1h")));
+    assert_eq!(settled["prices"], prices);
+    assert_eq!(settled["outcome"]["answer"], json!({"usage": answer["usage"], "serviceTier": "default"}));
+    assert_eq!(execution.output.unwrap()["serviceTier"], "default");
+}
+
+#[tokio::test(start_paused = true)]
 async fn named_errors_of_functions_reach_the_caller_with_their_fields() {
     for (state, name) in [
         ("ValidateRequest", "InvalidRequest"),
@@ -249,6 +280,7 @@ async fn named_errors_of_functions_reach_the_caller_with_their_fields() {
         ("LimitLookup", "UnsupportedModel"),
         ("LimitLookup", "SentryUnavailable"),
         ("LimitLookup", "InternalError"),
+        ("Compare", "LimitNotConfigured"),
         ("Compare", "SentryUnavailable"),
         ("Compare", "InternalError"),
     ] {
@@ -366,6 +398,29 @@ async fn the_router_gets_the_time_of_the_model_and_a_little_more() {
     assert_eq!(script.arguments("Settle")["Payload"]["settlement"]["outcome"]["status"], "TIMED_OUT");
 }
 
+/// Compare says how much time the model may have before it knows how long it takes itself.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_compare_takes_is_not_taken_from_the_settlement() {
+    for (waited, timeout) in [(60, Some(181)), (236, Some(5)), (237, None)] {
+        let wait = Ok(json!({"Payload": {"verdict": "wait", "waitSeconds": waited - 19}}));
+        let script = well().reply("Compare", [wait, Ok(json!({"Payload": admitted()}))]).lasts("Compare", 19);
+        let (execution, script) = run(RATE_LIMITER, request(), script).await;
+        if let Some(timeout) = timeout {
+            let input = script.arguments("RouteToModel")["Input"].as_str().unwrap().to_owned();
+            let input: Value = serde_json::from_str(&input).unwrap();
+            assert_eq!(input["timeoutSeconds"], timeout, "waited {waited} s");
+        } else {
+            assert!(!script.states().contains(&"RouteToModel".to_owned()), "waited {waited} s");
+            let outcome = script.arguments("Settle")["Payload"]["settlement"]["outcome"].clone();
+            assert_eq!(
+                (&outcome["status"], &outcome["cause"]["possiblyBilled"]),
+                (&json!("FAILED"), &json!(false))
+            );
+            assert_eq!(execution.error.as_deref(), Some("SentryUnavailable"));
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_model_is_settled_and_reaches_the_caller() {
     for name in [
@@ -453,11 +508,12 @@ async fn a_throttled_settlement_is_finished_after_a_pause() {
     let (execution, script) = run(RATE_LIMITER, request(), well().reply("Settle", replies)).await;
     assert_eq!((execution.status, execution.duration.as_secs()), (Status::Succeeded, 4));
     let settled = script.all_arguments("Settle");
-    let expected = [(0, 0), (0, 0), (1, 1)]
-        .map(|(held, before)| (json!(reservation(&KEYS[held..])), json!(settled_documents(&KEYS[..before]))));
+    let expected = [(0, 0), (1, 0), (2, 1)].map(|(attempts, before)| {
+        (json!(reservation(&KEYS[before..])), json!(settled_documents(&KEYS[..before])), json!(attempts))
+    });
     let asked = settled.iter().map(|arguments| {
         let settlement = &arguments["Payload"]["settlement"];
-        (settlement["reservation"].clone(), settlement["settled"].clone())
+        (settlement["reservation"].clone(), settlement["settled"].clone(), settlement["attempts"].clone())
     });
     assert_eq!(asked.collect::<Vec<_>>(), expected);
     assert_eq!(execution.output.unwrap()["budgets"], json!(settled_documents(&KEYS)));
@@ -493,6 +549,21 @@ async fn notices_are_sent_and_never_in_the_way() {
     for error in ["EventBridge.InternalException", "States.Timeout"] {
         let script = well().function("Settle", noticed(settlement())).fails("SendNotices", error);
         assert_eq!(run(RATE_LIMITER, request(), script).await.0.status, Status::Succeeded);
+    }
+    // EventBridge takes ten entries at a time.
+    for (count, sent) in [(10, vec![10]), (11, vec![10, 1]), (36, vec![10, 10, 10, 6])] {
+        let notices: Vec<Value> = (0..count).map(|number| json!({"Detail": number.to_string()})).collect();
+        let script =
+            well().function("Settle", json!(SettleAnswer { notices: notices.clone(), ..settlement() }));
+        let (execution, script) = run(RATE_LIMITER, request(), script).await;
+        assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+        let entries: Vec<Vec<Value>> = script
+            .all_arguments("SendNotices")
+            .iter()
+            .map(|arguments| arguments["Entries"].as_array().unwrap().clone())
+            .collect();
+        assert_eq!(entries.iter().map(Vec::len).collect::<Vec<_>>(), sent);
+        assert_eq!(entries.concat(), notices);
     }
     // A throttled settlement sends its own, then goes on.
     let partly: SettleAnswer = serde_json::from_value(throttled_after(1)).unwrap();

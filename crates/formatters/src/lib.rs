@@ -17,12 +17,30 @@ pub async fn handle(event: Value, formatter: &Formatter) -> Result<Value, Sentry
     vendor_formats::handle(formatter, &event).map_err(SentryError::from)
 }
 
+/// The variable of the environment that keeps labels of requests out of Bedrock's invocation log
+/// when it is `off`.
+pub const REQUEST_METADATA: &str = "REQUEST_METADATA";
+
+/// An event as the formatter is to see it: without the labels for Bedrock's invocation log where
+/// `setting`, the value of [`REQUEST_METADATA`], says so.
+fn with_setting(mut event: Value, setting: Option<&str>) -> Value {
+    if setting == Some("off")
+        && let Some(fields) = event.as_object_mut()
+    {
+        fields.remove("metadata");
+    }
+    event
+}
+
 /// Serves invocations of one vendor's formatter.
 ///
 /// # Errors
 /// When the Runtime API cannot be reached.
 pub fn run(formatter: Formatter) -> Result<(), lambda_runtime::Error> {
-    sentry_lambda::run(move || async move { Ok(formatter) }, handle)
+    let prepare = move || async move { Ok((formatter, std::env::var(REQUEST_METADATA).ok())) };
+    sentry_lambda::run(prepare, |event, (formatter, setting)| {
+        handle(with_setting(event, setting.as_deref()), formatter)
+    })
 }
 
 #[cfg(test)]

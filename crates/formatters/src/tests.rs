@@ -31,3 +31,20 @@ async fn an_error_keeps_its_name_and_path() {
     assert_eq!(error.name.as_str(), "InvalidRequest");
     assert_eq!(error.details["path"], "prompt.messages");
 }
+
+#[tokio::test]
+async fn labels_of_a_request_are_sent_unless_they_are_switched_off() {
+    let event = json!({
+        "operation": "format", "modelId": "amazon.nova-2-lite-v1:0",
+        "prompt": { "messages": [{ "role": "user", "content": "x" }] },
+        "metadata": { "requestId": "r-1", "tenant": "acme" }
+    });
+    for (setting, sent) in [
+        (None, json!({ "requestId": "r-1", "tenant": "acme" })),
+        (Some("on"), json!({ "requestId": "r-1", "tenant": "acme" })),
+        (Some("off"), Value::Null),
+    ] {
+        let answer = handle(with_setting(event.clone(), setting), &vendor_formats::CONVERSE).await.unwrap();
+        assert_eq!(answer["body"]["RequestMetadata"], sent, "{setting:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Limits: what an administrator writes, and which budgets of it apply to a request.
 //!
-//! Fails closed. An item that cannot be understood admits nobody, and the error names the
-//! item and the attribute, since whoever edited it by hand has to find the mistake.
+//! Fails closed. Requests that are governed by an item that cannot be read are refused, and the
+//! error names the item and the attribute, since items are edited by hand.
 
 mod attributes;
 mod check;
@@ -9,6 +9,7 @@ mod combine;
 mod dimension;
 mod governing;
 mod item;
+mod pricing;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::InvocationMode;
-use crate::money::Rates;
+use crate::price::Prices;
 
 pub use attributes::{ATTRIBUTES, Attribute, Needs, Owner};
 pub use check::{Finding, check_items};
@@ -105,6 +106,12 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Whether it refuses requests that cost too much, so that it needs to know what they cost.
+    #[must_use]
+    pub fn refuses_for_money(&self) -> bool {
+        self.mode == Mode::Enforce && self.limit.get(Dimension::Cost).is_some()
+    }
+
     /// The limit item that the limit of a dimension comes from.
     #[must_use]
     pub fn item_of(&self, dimension: Dimension) -> &str {
@@ -125,7 +132,7 @@ pub struct Limits {
     pub calling: Option<InvocationMode>,
     /// What the model's tokens cost, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rates: Option<Rates>,
+    pub prices: Option<Prices>,
     /// `maxTokens` of a request that names none.
     pub default_max_tokens: u64,
     /// The most that a request may ask for.

@@ -1,5 +1,7 @@
 //! `sentry-local keys` and `serve --keys`, from the command line to the authorizer's answer.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};

@@ -1,4 +1,4 @@
-//! What became of the model call, and what it used.
+//! The result of the model call, and what it used.
 
 use sentry_core::limit::Amounts;
 use sentry_core::money::TokenUsage;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelOutcome {
     status: String,
-    /// The router's answer.
+    /// Of the router's answer: its `usage` and its `serviceTier`.
     #[serde(default)]
     answer: Option<Value>,
     /// The router's cause document.
@@ -22,6 +22,8 @@ pub struct ModelOutcome {
 #[derive(Debug)]
 pub struct Used {
     pub tokens: TokenUsage,
+    /// The part of the cache writes that was for an hour, where the answer says it.
+    pub cache_write_1h: Option<u64>,
     /// The usage as the caller sees it.
     pub document: Option<Value>,
 }
@@ -37,21 +39,30 @@ impl ModelOutcome {
         self.reported().is_some()
     }
 
-    /// What was used, or `None` when nobody knows: the answer carries no usage, or a call
+    /// What was used, or `None` when it is unknown: the answer carries no usage, or a call
     /// failed that may have been billed. Only a cause that says so rules that out.
     pub fn used(&self) -> Option<Used> {
         if self.answered() {
             return self.reported();
         }
         let possibly_billed = self.cause.as_ref().and_then(|cause| cause.get("possiblyBilled"));
-        (possibly_billed == Some(&Value::Bool(false)))
-            .then(|| Used { tokens: TokenUsage::default(), document: None })
+        (possibly_billed == Some(&Value::Bool(false))).then(|| Used {
+            tokens: TokenUsage::default(),
+            cache_write_1h: None,
+            document: None,
+        })
+    }
+
+    /// The service tier that served the call, by the answer's word.
+    pub fn service_tier(&self) -> Option<&str> {
+        self.answer.as_ref()?.get("serviceTier")?.as_str()
     }
 
     fn reported(&self) -> Option<Used> {
         let document = self.answer.as_ref()?.get("usage")?;
         let tokens = TokenUsage::deserialize(document).ok()?;
-        Some(Used { tokens, document: Some(document.clone()) })
+        let cache_write_1h = document.get("cacheWrite1hInputTokens").and_then(Value::as_u64);
+        Some(Used { tokens, cache_write_1h, document: Some(document.clone()) })
     }
 }
 

@@ -3,14 +3,17 @@
 //! Formats: the "Complete request schema" of the Amazon Nova user guide, and AWS's "Amazon
 //! Titan Text models" page of the Bedrock user guide.
 
+use sentry_core::request::{Block, ToolUse};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Draft, NormalizedAnswer, StopReason, Usage};
+use crate::answer::{AnswerParts, Draft, NormalizedAnswer, ReasoningBlock, StopReason, Usage};
 use crate::error::FormatError;
+use crate::features::{Features, ImageSupport};
 use crate::prompt::{Guard, Labels};
 use crate::read;
 use crate::request::ChatRequest;
 use crate::traits::{StopRule, SystemRole, Traits};
+use crate::turns::{BlockTurn, Part, turns};
 
 /// Titan's own labels, by which its guide writes conversations.
 const LABELS: Labels = Labels { user: "User:", assistant: "Bot:", between: "\n" };
@@ -42,7 +45,9 @@ pub fn traits(family: &str) -> Traits {
 /// `InvalidRequest` for what the model does not take, `UnsupportedModel` for another vendor's.
 pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
     let family = request.family_of("Amazon", owns)?;
-    let talk = request.prepared(&traits(family))?;
+    let pictures = Features::of(Some(family)).images > ImageSupport::No;
+    let prepare = if pictures { ChatRequest::prepared_with_pictures } else { ChatRequest::prepared };
+    let talk = prepare(request, &traits(family))?;
     let titan = is_titan(family);
     let mut config = Map::new();
     let max_field = if titan { "maxTokenCount" } else { "maxTokens" };
@@ -58,17 +63,30 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
         body.insert("inputText".to_owned(), prompt.into());
         body.insert("textGenerationConfig".to_owned(), config.into());
     } else {
-        let messages: Vec<Value> = talk
-            .turns
-            .iter()
-            .map(|turn| json!({ "role": turn.role.as_str(), "content": [{ "text": turn.content }] }))
-            .collect();
+        let messages: Vec<Value> = turns(&request.prompt, None).iter().map(message).collect();
         body.insert("schemaVersion".to_owned(), "messages-v1".into());
         read::put(&mut body, "system", talk.system.map(|text| json!([{ "text": text }])));
         body.insert("messages".to_owned(), messages.into());
         body.insert("inferenceConfig".to_owned(), config.into());
     }
     Ok(Value::Object(body))
+}
+
+/// A turn of Nova's.
+fn message(turn: &BlockTurn<'_>) -> Value {
+    let content: Vec<Value> = turn
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Text(text) => Some(json!({ "text": text })),
+            Part::Block(Block::Image(image)) => Some(
+                json!({ "image": { "format": image.format, "source": { "bytes": image.source.bytes } } }),
+            ),
+            // Other blocks were refused.
+            Part::Block(_) => None,
+        })
+        .collect();
+    json!({ "role": turn.role.as_str(), "content": content })
 }
 
 /// Reads the body of an answer.
@@ -81,28 +99,37 @@ pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, Form
 
 fn read_nova(body: &Value) -> Result<NormalizedAnswer, FormatError> {
     let path = "output.message.content";
-    let text = match body.pointer("/output/message/content") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(blocks)) => Some(
-            blocks
-                .iter()
-                .enumerate()
-                .map(|(index, block)| {
-                    if !block.is_object() {
-                        return Err(FormatError::unreadable(format!("{path}[{index}]"), "is not an object"));
-                    }
-                    // A block of another kind, such as a tool call, holds no text for the caller.
-                    Ok(read::text(block.get("text"), path)?.unwrap_or_default())
-                })
-                .collect::<Result<String, FormatError>>()?,
-        ),
-        Some(_) => return Err(FormatError::unreadable(path, "is not a list")),
-    };
+    let content = body.pointer("/output/message/content").filter(|content| !content.is_null());
+    let mut text = content.map(|_| String::new());
+    let mut reasoning: Option<String> = None;
+    let mut parts = AnswerParts::default();
+    for (index, block) in read::list(content, path)?.into_iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        if !block.is_object() {
+            return Err(FormatError::unreadable(path, "is not an object"));
+        }
+        if let Some(piece) = read::text(block.get("text"), &format!("{path}.text"))? {
+            text.get_or_insert_default().push_str(&piece);
+        }
+        if let Some(call) = block.get("toolUse") {
+            parts.tool_uses.push(read_call(call, &format!("{path}.toolUse"))?);
+        }
+        if let Some(thought) = block.pointer("/reasoningContent/reasoningText/text").and_then(Value::as_str) {
+            reasoning.get_or_insert_default().push_str(thought);
+            let signature =
+                block.pointer("/reasoningContent/reasoningText/signature").and_then(Value::as_str);
+            parts.reasoning.push(ReasoningBlock {
+                text: Some(thought.to_owned()),
+                signature: signature.map(str::to_owned),
+                redacted: None,
+            });
+        }
+    }
     let word = read::word(body, &["stopReason"]);
     Draft {
         text,
         text_path: path,
-        reasoning: reasoning_of(body),
+        reasoning,
         stop_reason: match word.as_deref() {
             Some("end_turn") => StopReason::EndTurn,
             Some("max_tokens") => StopReason::MaxTokens,
@@ -120,16 +147,19 @@ fn read_nova(body: &Value) -> Result<NormalizedAnswer, FormatError> {
             &["cacheWriteInputTokenCount", "cacheWriteInputTokens"],
         ),
     }
-    .finish()
+    .finish_with(parts)
 }
 
-fn reasoning_of(body: &Value) -> Option<String> {
-    let blocks = body.pointer("/output/message/content")?.as_array()?;
-    let pieces: Vec<&str> = blocks
-        .iter()
-        .filter_map(|block| block.pointer("/reasoningContent/reasoningText/text")?.as_str())
-        .collect();
-    (!pieces.is_empty()).then(|| pieces.concat())
+fn read_call(call: &Value, path: &str) -> Result<ToolUse, FormatError> {
+    let member = |name: &str| {
+        let path = format!("{path}.{name}");
+        read::text(call.get(name), &path)?.ok_or_else(|| FormatError::unreadable(path, "is missing"))
+    };
+    Ok(ToolUse {
+        tool_use_id: member("toolUseId")?,
+        name: member("name")?,
+        input: call.get("input").cloned().unwrap_or_else(|| json!({})),
+    })
 }
 
 fn read_titan(body: &Value) -> Result<NormalizedAnswer, FormatError> {

@@ -3,14 +3,17 @@
 //! Formats: AWS's "Anthropic Claude Messages API" and "Anthropic Claude Text Completions API"
 //! pages of the Bedrock user guide.
 
+use sentry_core::request::{Block, ToolUse};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Draft, NormalizedAnswer, StopReason};
+use crate::answer::{AnswerParts, Draft, NormalizedAnswer, ReasoningBlock, StopReason, Usage};
 use crate::error::FormatError;
+use crate::features::{Features, ImageSupport};
 use crate::prompt::{Guard, Labels};
 use crate::read;
 use crate::request::ChatRequest;
 use crate::traits::{StopRule, SystemRole, Traits};
+use crate::turns::{BlockTurn, Part, turns};
 
 const VERSION: &str = "bedrock-2023-05-31";
 /// How the families begin that take only text completion.
@@ -64,7 +67,9 @@ pub fn traits(family: &str) -> Traits {
 /// `InvalidRequest` for what the model does not take, `UnsupportedModel` for another vendor's.
 pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
     let family = request.family_of("Anthropic", owns)?;
-    let talk = request.prepared(&traits(family))?;
+    let pictures = Features::of(Some(family)).images > ImageSupport::No;
+    let prepare = if pictures { ChatRequest::prepared_with_pictures } else { ChatRequest::prepared };
+    let talk = prepare(request, &traits(family))?;
     let inference = &request.inference;
     let mut body = Map::new();
     if is_completion(family) {
@@ -72,11 +77,7 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
         body.insert("prompt".to_owned(), LABELS.transcript(&talk).into());
         body.insert("max_tokens_to_sample".to_owned(), request.max_tokens().into());
     } else {
-        let messages: Vec<Value> = talk
-            .turns
-            .iter()
-            .map(|turn| json!({ "role": turn.role.as_str(), "content": turn.content }))
-            .collect();
+        let messages: Vec<Value> = turns(&request.prompt, None).iter().map(message).collect();
         body.insert("anthropic_version".to_owned(), VERSION.into());
         body.insert("max_tokens".to_owned(), request.max_tokens().into());
         read::put(&mut body, "system", talk.system);
@@ -87,6 +88,30 @@ pub fn format(request: &ChatRequest) -> Result<Value, FormatError> {
     read::put(&mut body, "top_k", inference.top_k);
     read::put(&mut body, "stop_sequences", read::stop(request.stop_sequences()));
     Ok(Value::Object(body))
+}
+
+/// A turn: its text, or its blocks where it has pictures.
+fn message(turn: &BlockTurn<'_>) -> Value {
+    let content: Value = match turn.parts.as_slice() {
+        [Part::Text(text)] => text.as_str().into(),
+        parts => parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Text(text) => Some(json!({ "type": "text", "text": text })),
+                Part::Block(Block::Image(image)) => Some(json!({
+                    "type": "image",
+                    "source": {
+                        "type": "base64",
+                        "media_type": format!("image/{}", image.format),
+                        "data": image.source.bytes,
+                    },
+                })),
+                // Other blocks were refused.
+                Part::Block(_) => None,
+            })
+            .collect(),
+    };
+    json!({ "role": turn.role.as_str(), "content": content })
 }
 
 /// Reads the body of an answer.
@@ -114,11 +139,10 @@ pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, Form
         }
         .finish();
     }
-    let (text, reasoning) = match body.get("content") {
-        Some(Value::Array(blocks)) => read_blocks(blocks)?,
-        Some(Value::String(text)) => (Some(text.clone()), None),
-        None | Some(Value::Null) => (None, None),
-        Some(_) => return Err(FormatError::unreadable("content", "is not a list")),
+    let (text, reasoning, parts) = match body.get("content") {
+        Some(Value::String(text)) => (Some(text.clone()), None, AnswerParts::default()),
+        None | Some(Value::Null) => (None, None, AnswerParts::default()),
+        content => read_blocks(&read::list(content, "content")?)?,
     };
     Draft {
         text,
@@ -126,45 +150,68 @@ pub fn normalize(_model_id: &str, body: &Value) -> Result<NormalizedAnswer, Form
         reasoning,
         stop_reason,
         vendor_stop_reason: word,
-        usage: read::usage(
-            body.get("usage"),
-            &["input_tokens"],
-            &["output_tokens"],
-            &["cache_read_input_tokens"],
-            &["cache_creation_input_tokens"],
-        ),
+        usage: usage(body.get("usage")),
     }
-    .finish()
+    .finish_with(parts)
 }
 
-/// Text of all text blocks, and of all thinking blocks. Tool calls and blocks of kinds that are
-/// not known hold no text for the caller.
-fn read_blocks(blocks: &[Value]) -> Result<(Option<String>, Option<String>), FormatError> {
+/// Text of all text blocks, text of all thinking blocks, and the calls of tools. Blocks of kinds
+/// that are not known hold nothing for the caller.
+fn read_blocks(blocks: &[&Value]) -> Result<(Option<String>, Option<String>, AnswerParts), FormatError> {
     let mut text = String::new();
     let mut reasoning: Option<String> = None;
+    let mut parts = AnswerParts::default();
     for (index, block) in blocks.iter().enumerate() {
-        let field = match block.get("type").and_then(Value::as_str) {
-            Some("text") => "text",
-            Some("thinking") => "thinking",
-            Some(_) => continue,
-            None => return Err(FormatError::unreadable(format!("content[{index}].type"), "is missing")),
+        let member = |field: &str| {
+            block.get(field).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
+                FormatError::unreadable(format!("content[{index}].{field}"), "is missing or not a text")
+            })
         };
-        let piece = block.get(field).and_then(Value::as_str).ok_or_else(|| {
-            FormatError::unreadable(format!("content[{index}].{field}"), "is missing or not a text")
-        })?;
-        if field == "text" {
-            text.push_str(piece);
-        } else {
-            reasoning.get_or_insert_default().push_str(piece);
+        match member("type")?.as_str() {
+            "text" => text.push_str(&member("text")?),
+            "thinking" => {
+                let thought = member("thinking")?;
+                reasoning.get_or_insert_default().push_str(&thought);
+                parts.reasoning.push(ReasoningBlock {
+                    text: Some(thought),
+                    signature: member("signature").ok(),
+                    redacted: None,
+                });
+            }
+            "redacted_thinking" => {
+                let redacted = Some(member("data")?);
+                parts.reasoning.push(ReasoningBlock { redacted, ..ReasoningBlock::default() });
+            }
+            "tool_use" => parts.tool_uses.push(ToolUse {
+                tool_use_id: member("id")?,
+                name: member("name")?,
+                input: block.get("input").cloned().unwrap_or_else(|| json!({})),
+            }),
+            _ => {}
         }
     }
-    Ok((Some(text), reasoning))
+    Ok((Some(text), reasoning, parts))
+}
+
+fn usage(value: Option<&Value>) -> Option<Usage> {
+    let usage = read::usage(
+        value,
+        &["input_tokens"],
+        &["output_tokens"],
+        &["cache_read_input_tokens"],
+        &["cache_creation_input_tokens"],
+    )?;
+    let hour = value
+        .and_then(|value| value.pointer("/cache_creation/ephemeral_1h_input_tokens"))
+        .filter(|count| !count.is_null());
+    Some(usage.with_one_hour_writes(hour.map_or(Some(0), read::whole)?))
 }
 
 fn stop_reason(word: Option<&str>) -> StopReason {
     match word {
         Some("end_turn") => StopReason::EndTurn,
-        Some("max_tokens" | "model_context_window_exceeded") => StopReason::MaxTokens,
+        Some("max_tokens") => StopReason::MaxTokens,
+        Some("model_context_window_exceeded") => StopReason::ContextWindowExceeded,
         Some("stop_sequence") => StopReason::StopSequence,
         Some("tool_use") => StopReason::ToolUse,
         Some("refusal") => StopReason::Refusal,

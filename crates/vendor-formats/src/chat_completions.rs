@@ -34,8 +34,12 @@ pub fn owns(family: &str) -> bool {
 #[must_use]
 pub fn traits(family: &str) -> Traits {
     // Grok refuses a request that has stop sequences.
-    let stop = if family.starts_with("xai.") { StopRule::Never } else { TRAITS.stop };
-    Traits { stop, ..TRAITS }
+    let grok = family.starts_with("xai.");
+    Traits {
+        stop: if grok { StopRule::Never } else { TRAITS.stop },
+        least_max_tokens: if grok || family.starts_with("moonshotai.kimi-k3") { 16 } else { 1 },
+        ..TRAITS
+    }
 }
 
 /// Writes the body of a request.
@@ -149,9 +153,8 @@ pub(crate) fn usage(value: Option<&Value>) -> Option<Usage> {
 pub(crate) fn stop_reason(word: Option<&str>) -> StopReason {
     match word {
         Some("stop" | "end_turn" | "eos" | "endoftext") => StopReason::EndTurn,
-        Some("length" | "max_tokens" | "model_length" | "model_context_window_exceeded") => {
-            StopReason::MaxTokens
-        }
+        Some("length" | "max_tokens" | "model_length") => StopReason::MaxTokens,
+        Some("model_context_window_exceeded") => StopReason::ContextWindowExceeded,
         Some("stop_sequence") => StopReason::StopSequence,
         Some("tool_calls" | "function_call" | "tool_use") => StopReason::ToolUse,
         Some("content_filter" | "content_filtered") => StopReason::ContentFiltered,

@@ -1,14 +1,19 @@
 //! The page `docs/models.md`, written from the tables.
 
+mod prices;
+
 use std::fmt::Write;
 
 use sentry_core::model::{Families, InvocationMode, NOT_CHAT, ROUTES, Route, TEMPLATES, UNKNOWN_TEMPLATE};
-use sentry_core::request::REQUEST_ALLOWANCE;
+use sentry_core::request::{CacheTtl, REQUEST_ALLOWANCE};
 
 use crate::tests::formatter;
-use crate::{StopRule, SystemRole, Traits, converse};
+use crate::{
+    FEATURES, Features, ImageSupport, ReasoningSupport, SchemaSupport, StopRule, SystemRole, ThinkingOff,
+    ToolSupport, Traits, converse,
+};
 
-const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model and crates/vendor-formats. Do not edit; regenerate with
+const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model, crates/sentry-core/src/price and crates/vendor-formats. Do not edit; regenerate with
      UPDATE_DOCS=1 cargo test -p vendor-formats docs -->
 
 # Models
@@ -22,9 +27,9 @@ their id does not say which model is behind it; without one they are refused. Th
 Where the ids of two rows overlap, the upper row counts. *Module* is the one of `vendor-formats` that knows the vendor's own format,
 also where the model is called by Converse; its function is `format-<module>`.
 
-## The way of calling
+## How a model is called
 
-*Called* is what happens by itself. The attribute `calling` of a limit item forces the way for the item's model:
+*Called* is the default. The attribute `calling` of a limit item overrides it for the item's model:
 
 - `native` has InvokeModel called with the vendor's own body, for a model that has no Converse, such as some imported ones. Where the
   table says that the body carries no usage, or only sometimes, the sentry does not learn what the call used: the request stays
@@ -32,7 +37,7 @@ also where the model is called by Converse; its function is `format-<module>`.
   A vendor without a format of its own is called by Converse all the same.
 - `converse` has Converse called, which always says the usage. It takes fewer settings from some models than their own body does.
 
-What a model takes, in the second table, is meant for the way in which it is called by itself.
+The second table says what a model takes when it is called by its default.
 
 ";
 
@@ -40,14 +45,37 @@ const TAKES: &str = "
 ## What each takes
 
 `system`: *own* where the model has a place for it, *first user turn* where it is put at the head of that. *Assistant first*: whether
-the conversation may begin with what the assistant said. *Begun answer* is an assistant message at the end that the model continues. What a model does not take is refused with the name of the field; nothing
-is dropped in silence, and no parameter is sent that the request does not have, except the output limit (1,024 by default).
+the conversation may begin with what the assistant said. *Begun answer* is an assistant message at the end that the model continues. What a model does not take is refused with the name of the field; no
+setting is dropped silently, and no parameter is sent that the request does not have, except the output limit (1,024 by default).
 
 Models that take one text instead of messages refuse a message that contains a border of their prompt template (for example
 `<|eot_id|>` for Llama 3, `[INST]` for Mistral 7B), since it could forge a turn.
 
-| example | called | system | assistant first | begun answer | temperature | topP | topK | stopSequences | maxTokens up to |
+| example | called | system | assistant first | begun answer | temperature | topP | topK | stopSequences | maxTokens |
 |---|---|---|---|---|---|---|---|---|---|
+";
+
+const FEATURE_HEAD: &str = "
+## What each takes beyond text
+
+A request with anything but text (tools, pictures, documents, earlier tool calls, reasoning, a schema for the answer, a service
+tier, cache points) is called through Converse, whatever the first table says. What a family does not take is refused before the
+call, with its path in the request and a way out: Bedrock refuses some of it and ignores the rest in silence.
+
+- *tools*: with `toolChoice` *auto* the model decides; *any* and *by name* can be forced. The name `sentry_response_format` is
+  reserved. *strict* tools need `\"additionalProperties\": false` in every object.
+- *pictures*: in messages of the user; *in results*: in the results of tools too.
+- *schema*: how `inference.responseFormat` is kept. *Native*: by Bedrock itself, and every object in the schema needs
+  `\"additionalProperties\": false`. *Tool*: the model is made to call a tool that takes the schema, and the answer is what it called
+  it with; then there can be no tools of the request's own, and no reasoning.
+- *reasoning*: what `inference.reasoning` may say. A budget is at least 1,024 and is kept below `maxTokens`, also where the sentry
+  shortened that. An effort of a model that knows budgets only is a share of `maxTokens`: low 20 %, medium 50 %, high 80 %, xhigh and
+  max 95 %, and at least 1,024. Claude reasons at `temperature` 1 and `topP` from 0.95 only, without `topK`, a forced tool or a begun answer.
+- *cache*: the longest `ttl` of a cache point; longer ones stand before shorter ones.
+- *tiers*: whether `serviceTier` may be flex or priority; `default` is what every model has.
+
+| ids begin with | tools | pictures | documents | schema | reasoning | cache | tiers |
+|---|---|---|---|---|---|---|---|
 ";
 
 const TEMPLATE: &str = "
@@ -100,6 +128,12 @@ fn page() -> String {
             let _ = writeln!(page, "| `{example}` | {} | {} |", called(route.calling), takes(&traits));
         }
     }
+    page.push_str(FEATURE_HEAD);
+    for row in FEATURES {
+        let ids: Vec<String> = row.prefixes.iter().map(|prefix| format!("`{prefix}`")).collect();
+        let _ = writeln!(page, "| {} | {} |", ids.join(" "), takes_beyond_text(&row.features));
+    }
+    let _ = writeln!(page, "| every other id | {} |", takes_beyond_text(&Features::UNKNOWN));
     page.push_str(TEMPLATE);
     for row in TEMPLATES.iter().chain([&UNKNOWN_TEMPLATE]) {
         let ids: Vec<String> = row.prefixes.iter().map(|prefix| format!("`{prefix}`")).collect();
@@ -113,6 +147,7 @@ fn page() -> String {
             row.source,
         );
     }
+    page.push_str(&prices::section());
     page.push_str(REFUSED);
     for row in NOT_CHAT {
         let ids = match row.families {
@@ -157,8 +192,66 @@ fn takes(traits: &Traits) -> String {
         yes(traits.prefill),
         traits.temperature.map_or("no".to_owned(), |most| format!("0 to {most}")),
         traits.top_k.map_or("no".to_owned(), |least| format!("from {least}")),
-        traits.max_tokens.map_or("–".to_owned(), |most| most.to_string()),
+        match (traits.least_max_tokens, traits.max_tokens) {
+            (1, None) => "–".to_owned(),
+            (least, None) => format!("from {least}"),
+            (least, Some(most)) => format!("{least} to {most}"),
+        },
     )
+}
+
+fn takes_beyond_text(features: &Features) -> String {
+    let mut tools = match features.tools {
+        ToolSupport::No => "no",
+        ToolSupport::Auto => "auto",
+        ToolSupport::Any => "auto, any",
+        ToolSupport::Named => "auto, any, by name",
+    }
+    .to_owned();
+    if features.strict_tools {
+        tools.push_str("; strict");
+    }
+    let pictures = match features.images {
+        ImageSupport::No => "no",
+        ImageSupport::Messages => "yes",
+        ImageSupport::Results => "in results",
+    };
+    let mut documents =
+        if features.documents.is_empty() { "no".to_owned() } else { features.documents.join(" ") };
+    if features.documents_in_results {
+        documents.push_str("; in results");
+    }
+    if features.citations {
+        documents.push_str("; citations");
+    }
+    let schema = match features.schema {
+        SchemaSupport::No => "no",
+        SchemaSupport::ForcedTool => "tool",
+        SchemaSupport::Native => "native",
+    };
+    let reasoning = match features.reasoning {
+        ReasoningSupport::No => "off, which it is",
+        ReasoningSupport::Fixed => "nothing",
+        ReasoningSupport::Budget => "budget, effort, off",
+        ReasoningSupport::BudgetOrEffort => "budget, effort but xhigh, off",
+        ReasoningSupport::Effort(ThinkingOff::Never) => "effort",
+        ReasoningSupport::Effort(ThinkingOff::Type(_)) => "effort, off",
+        ReasoningSupport::Nova => "effort low and medium, off",
+        ReasoningSupport::Gpt => "effort but max, off",
+        ReasoningSupport::EffortField(true) => "effort to high, off",
+        ReasoningSupport::EffortField(false) | ReasoningSupport::ConfigField => "effort to high",
+    };
+    let mut cache = match features.cache.longest {
+        None => "no",
+        Some(CacheTtl::FiveMinutes) => "5m",
+        Some(CacheTtl::OneHour) => "1h",
+    }
+    .to_owned();
+    if features.cache.longest.is_some() && !features.cache.in_tools {
+        cache.push_str(", not in tools");
+    }
+    let tiers = if features.tiers { "yes" } else { "no" };
+    format!("{tools} | {pictures} | {documents} | {schema} | {reasoning} | {cache} | {tiers}")
 }
 
 #[test]

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use crate::Formatter;
 use crate::answer::StopReason;
 use crate::error::FormatError;
+use crate::metadata;
 use crate::request::ChatRequest;
 
 /// Answers one event: `format` gives `{"body"}`, `normalize` gives the answer.
 ///
 /// Fields of the event beyond those of the two operations are ignored, so that a state machine
-/// may pass on what it has. `family` names the model behind the id.
+/// may pass on what it has. `family` names the model behind the id, and `metadata` has labels by
+/// which Bedrock's invocation log is filtered.
 ///
 /// # Errors
 /// `InvalidRequest` with the path of what is wrong with the event or of what the model does not
@@ -27,7 +29,8 @@ pub fn handle(formatter: &Formatter, event: &Value) -> Result<Value, FormatError
                 None | Some(Value::Null) => Inference::default(),
                 Some(settings) => Inference::read(settings, "inference")?,
             };
-            let request = ChatRequest::new(model_id, family, &prompt, &inference)?;
+            let mut request = ChatRequest::new(model_id, family, &prompt, &inference)?;
+            request.metadata = metadata::read(event.get("metadata"));
             Ok(json!({ "body": (formatter.format)(&request)? }))
         }
         "normalize" => {

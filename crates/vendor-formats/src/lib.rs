@@ -19,8 +19,10 @@ pub mod deepseek;
 #[cfg(test)]
 mod docs;
 mod error;
+mod features;
 mod handle;
 pub mod meta;
+mod metadata;
 pub mod mistral;
 pub mod openai;
 mod prompt;
@@ -31,12 +33,17 @@ mod request;
 #[cfg(test)]
 mod tests;
 mod traits;
+mod turns;
 pub mod writer;
 
 use serde_json::Value;
 
-pub use answer::{AnswerMessage, NormalizedAnswer, StopReason, Usage};
+pub use answer::{AnswerMessage, NormalizedAnswer, ReasoningBlock, StopReason, Usage};
 pub use error::FormatError;
+pub use features::{
+    CacheSupport, FEATURES, FeatureRow, Features, ImageSupport, ReasoningSupport, SchemaSupport, ThinkingOff,
+    ToolSupport,
+};
 pub use handle::handle;
 pub use request::ChatRequest;
 pub use traits::{StopRule, SystemRole, Traits};

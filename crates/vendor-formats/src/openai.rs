@@ -27,6 +27,7 @@ pub fn traits(family: &str) -> Traits {
         temperature: sampling.then_some(2.0),
         top_p: sampling,
         assistant_first: true,
+        least_max_tokens: if version >= (5, 0) { 16 } else { 1 },
         stop: if version < (5, 6) { StopRule::UpTo(4) } else { StopRule::Never },
         ..chat::TRAITS
     }

@@ -24,6 +24,23 @@ pub(crate) fn first<'a>(body: &'a Value, list: &str) -> Result<&'a Value, Format
         .ok_or_else(|| FormatError::unreadable(list, "is empty"))
 }
 
+/// A list, which may be absent, or a single element that stands for a list of one.
+pub(crate) fn list<'a>(value: Option<&'a Value>, path: &str) -> Result<Vec<&'a Value>, FormatError> {
+    match value {
+        None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => Ok(loose_list(value)),
+        Some(_) => Err(FormatError::unreadable(path, "is not a list")),
+    }
+}
+
+/// The same where anything else counts as no list.
+pub(crate) fn loose_list(value: Option<&Value>) -> Vec<&Value> {
+    match value {
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(item @ Value::Object(_)) => vec![item],
+        _ => Vec::new(),
+    }
+}
+
 /// A text that may be null or absent.
 pub(crate) fn text(value: Option<&Value>, path: &str) -> Result<Option<String>, FormatError> {
     match value {

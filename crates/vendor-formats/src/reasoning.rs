@@ -9,7 +9,7 @@ fn split_tagged(text: String, open: &str, close: &str, stop: StopReason) -> (Str
     let Some(rest) = text.trim_start().strip_prefix(open) else { return (text, None) };
     match rest.split_once(close) {
         Some((thought, said)) => (said.trim_start().to_owned(), Some(thought.trim().to_owned())),
-        None if stop == StopReason::MaxTokens => (String::new(), Some(rest.trim().to_owned())),
+        None if stop.cuts_off() => (String::new(), Some(rest.trim().to_owned())),
         None => (text, None),
     }
 }

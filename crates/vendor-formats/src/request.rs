@@ -2,7 +2,8 @@
 
 use sentry_core::limit::DEFAULT_MAX_TOKENS;
 use sentry_core::model::ModelId;
-use sentry_core::request::{Conversation, Inference, Prompt};
+use sentry_core::request::{Block, Conversation, Inference, Prompt, Role};
+use serde_json::{Map, Value};
 
 use crate::error::FormatError;
 use crate::traits::{SystemRole, Traits};
@@ -12,7 +13,7 @@ use crate::traits::{SystemRole, Traits};
 pub struct ChatRequest {
     /// The id by which the model will be called.
     pub model_id: String,
-    /// The family; `None` for an opaque id of which nobody said which model it is.
+    /// The family; `None` for an opaque id without a known model.
     pub family: Option<String>,
     /// Messages, tools and what the model must do with them.
     pub prompt: Prompt,
@@ -20,6 +21,8 @@ pub struct ChatRequest {
     pub conversation: Conversation,
     /// What the caller wants of the output.
     pub inference: Inference,
+    /// Labels for Bedrock's invocation log; only Converse carries them.
+    pub metadata: Map<String, Value>,
 }
 
 impl ChatRequest {
@@ -43,6 +46,7 @@ impl ChatRequest {
             prompt: prompt.clone(),
             conversation: prompt.conversation(),
             inference: inference.clone(),
+            metadata: Map::new(),
         })
     }
 
@@ -78,14 +82,64 @@ impl ChatRequest {
         }
     }
 
-    /// The conversation for a model with these traits, after everything it cannot take was refused.
+    /// The conversation for the vendor's own format, after everything was refused that it does
+    /// not carry or that a model with these traits does not take.
     pub(crate) fn prepared(&self, traits: &Traits) -> Result<Conversation, FormatError> {
-        traits.check(self.name(), &self.conversation, &self.inference)?;
+        self.refuse_all_but_text(false)?;
+        self.checked(traits)
+    }
+
+    /// The same for a format that carries pictures of the user too.
+    pub(crate) fn prepared_with_pictures(&self, traits: &Traits) -> Result<Conversation, FormatError> {
+        self.refuse_all_but_text(true)?;
+        self.checked(traits)
+    }
+
+    fn checked(&self, traits: &Traits) -> Result<Conversation, FormatError> {
+        traits.check(self)?;
         let conversation = self.conversation.clone();
         Ok(match traits.system {
             SystemRole::Own => conversation,
             SystemRole::FirstUserTurn => conversation.with_system_folded(),
         })
+    }
+
+    /// Vendors' own formats carry texts alone, some of them pictures of the user too.
+    fn refuse_all_but_text(&self, pictures: bool) -> Result<(), FormatError> {
+        let refuse = |path: String| {
+            let message = format!(
+                "`{path}` is not carried in the vendor's own format. {} takes such requests through Converse: leave \
+                 `calling: native` out of its limit item, or `{path}` out of the request.",
+                self.name()
+            );
+            Err(FormatError::invalid(path, message))
+        };
+        if !self.prompt.tools.is_empty() {
+            return refuse("prompt.tools".to_owned());
+        }
+        for (index, message) in self.prompt.messages.iter().enumerate() {
+            for (position, block) in message.content.blocks().iter().enumerate() {
+                let carried = match block {
+                    Block::Text(_) => true,
+                    Block::Image(_) => pictures && message.role == Role::User,
+                    _ => false,
+                };
+                if !carried {
+                    return refuse(format!("prompt.messages[{index}].content[{position}].{}", block.name()));
+                }
+            }
+        }
+        let inference = &self.inference;
+        for (given, field) in [
+            (inference.reasoning.is_some(), "reasoning"),
+            (inference.response_format.is_some(), "responseFormat"),
+            (inference.service_tier.is_some(), "serviceTier"),
+        ] {
+            if given {
+                return refuse(format!("inference.{field}"));
+            }
+        }
+        Ok(())
     }
 }
 

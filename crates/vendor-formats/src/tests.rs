@@ -1,8 +1,13 @@
 mod answers;
+mod beyond_text;
+mod botocore;
 mod events;
 mod golden;
+mod pitfalls;
 mod properties;
+mod properties_beyond_text;
 mod refusals;
+mod tool_answers;
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
 //! What a model takes, and the refusal of what it does not take.
 
-use sentry_core::request::{Conversation, Inference, Role};
+use sentry_core::request::{Conversation, Role};
 
 use crate::error::FormatError;
+use crate::request::ChatRequest;
 
 /// Where a system text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Traits {
     pub top_k: Option<u64>,
     /// Which stop sequences it takes.
     pub stop: StopRule,
+    /// The least output limit that it takes.
+    pub least_max_tokens: u64,
     /// The most output that it can be asked for, where that is known.
     pub max_tokens: Option<u64>,
 }
@@ -66,16 +69,14 @@ impl Traits {
         temperature_with_top_p: true,
         top_k: None,
         stop: StopRule::UpTo(16),
+        least_max_tokens: 1,
         max_tokens: None,
     };
 
     /// Refuses by name what the family does not take.
-    pub(crate) fn check(
-        &self,
-        family: &str,
-        conversation: &Conversation,
-        inference: &Inference,
-    ) -> Result<(), FormatError> {
+    pub(crate) fn check(&self, request: &ChatRequest) -> Result<(), FormatError> {
+        let family = request.name();
+        let inference = &request.inference;
         let refuse =
             |field: &str, what: String| Err(FormatError::invalid(format!("inference.{field}"), what));
         match (inference.temperature, self.temperature) {
@@ -114,8 +115,17 @@ impl Traits {
         {
             return refuse("maxTokens", format!("{family} writes at most {most} tokens; lower `maxTokens`."));
         }
+        if request.max_tokens() < self.least_max_tokens {
+            let least = self.least_max_tokens;
+            return refuse(
+                "maxTokens",
+                format!(
+                    "{family} takes `maxTokens` of at least {least}; raise it, or wait for budget if it was shortened."
+                ),
+            );
+        }
         self.check_stop(family, inference.stop_sequences.as_deref().unwrap_or_default())?;
-        self.check_turns(family, conversation)
+        self.check_turns(family, &request.conversation)
     }
 
     fn check_stop(&self, family: &str, sequences: &[String]) -> Result<(), FormatError> {

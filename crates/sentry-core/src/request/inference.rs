@@ -5,9 +5,11 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::content::{read_name, read_schema};
+use super::content::{read_any_text, read_name, read_schema};
 use super::reader::{self, Node, RequestFields};
-use super::{MAX_MAX_TOKENS, MAX_STOP_SEQUENCE_BYTES, MAX_STOP_SEQUENCES, MAX_TOP_K, RequestError};
+use super::{
+    MAX_MAX_TOKENS, MAX_STOP_SEQUENCE_BYTES, MAX_STOP_SEQUENCES, MAX_TOP_K, RequestError, ServiceTier,
+};
 
 /// The least that `inference.reasoning.budgetTokens` can be.
 pub const MIN_REASONING_TOKENS: u64 = 1_024;
@@ -98,31 +100,6 @@ pub struct ResponseFormat {
     pub description: Option<String>,
 }
 
-/// Bedrock's service tiers on demand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServiceTier {
-    /// The standard tier.
-    #[default]
-    Default,
-    /// Slower and cheaper.
-    Flex,
-    /// Faster and dearer.
-    Priority,
-}
-
-impl ServiceTier {
-    /// The tier as it stands in a request.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ServiceTier::Default => "default",
-            ServiceTier::Flex => "flex",
-            ServiceTier::Priority => "priority",
-        }
-    }
-}
-
 impl Inference {
     /// Reads and checks the inference settings that stand at `path`.
     ///
@@ -139,6 +116,20 @@ impl Inference {
     }
 }
 
+/// Reads the settings that a caller asks for. A formatter reads those that were granted, whose
+/// `maxTokens` may have been shortened since.
+pub(super) fn read_asked(node: &Node<'_>) -> Result<Inference, RequestError> {
+    let inference = read(node)?;
+    match inference.reasoning {
+        Some(ReasoningSetting::BudgetTokens(tokens)) if inference.max_tokens.is_none_or(|most| most <= tokens) => {
+            Err(node.child("reasoning").child("budgetTokens").wrong(
+                "must be below `inference.maxTokens`, of which reasoning is a part; give a larger `maxTokens`",
+            ))
+        }
+        _ => Ok(inference),
+    }
+}
+
 pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
     let fields = node.object(&[
         "maxTokens",
@@ -150,9 +141,8 @@ pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
         "responseFormat",
         "serviceTier",
     ])?;
-    let max_tokens = whole(&fields, "maxTokens", 1..=MAX_MAX_TOKENS)?;
     Ok(Inference {
-        max_tokens,
+        max_tokens: whole(&fields, "maxTokens", 1..=MAX_MAX_TOKENS)?,
         temperature: decimal(&fields, "temperature", 2.0, true)?,
         top_p: decimal(&fields, "topP", 1.0, false)?,
         top_k: whole(&fields, "topK", 0..=MAX_TOP_K)?,
@@ -160,7 +150,7 @@ pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
             .optional("stopSequences")
             .map(|node| read_stop_sequences(&node))
             .transpose()?,
-        reasoning: fields.optional("reasoning").map(|node| read_reasoning(&node, max_tokens)).transpose()?,
+        reasoning: fields.optional("reasoning").map(|node| read_reasoning(&node)).transpose()?,
         response_format: fields
             .optional("responseFormat")
             .map(|node| read_response_format(&node))
@@ -169,7 +159,7 @@ pub(super) fn read(node: &Node<'_>) -> Result<Inference, RequestError> {
     })
 }
 
-fn read_reasoning(node: &Node<'_>, max_tokens: Option<u64>) -> Result<ReasoningSetting, RequestError> {
+fn read_reasoning(node: &Node<'_>) -> Result<ReasoningSetting, RequestError> {
     let (kind, value) = node.one_of(&["effort", "budgetTokens", "off"])?;
     Ok(match kind {
         "effort" => ReasoningSetting::Effort(match value.text()? {
@@ -185,15 +175,7 @@ fn read_reasoning(node: &Node<'_>, max_tokens: Option<u64>) -> Result<ReasoningS
                 )));
             }
         }),
-        "budgetTokens" => {
-            let tokens = value.whole(MIN_REASONING_TOKENS..=MAX_MAX_TOKENS)?;
-            if max_tokens.is_none_or(|most| most <= tokens) {
-                return Err(value.wrong(
-                    "must be below `inference.maxTokens`, of which reasoning is a part; give a larger `maxTokens`",
-                ));
-            }
-            ReasoningSetting::BudgetTokens(tokens)
-        }
+        "budgetTokens" => ReasoningSetting::BudgetTokens(value.whole(MIN_REASONING_TOKENS..=MAX_MAX_TOKENS)?),
         _ if value.truth()? => ReasoningSetting::Off(true),
         _ => {
             return Err(value
@@ -208,7 +190,7 @@ fn read_response_format(node: &Node<'_>) -> Result<ResponseFormat, RequestError>
     Ok(ResponseFormat {
         schema: read_schema(&schema)?,
         name: fields.optional("name").map(|node| read_name(&node)).transpose()?,
-        description: fields.optional("description").map(|node| node.text().map(str::to_owned)).transpose()?,
+        description: fields.optional("description").map(|node| read_any_text(&node)).transpose()?,
     })
 }
 

@@ -117,7 +117,11 @@ fn amazon() {
                 "stop_sequence",
             ),
         ),
-        ("nova tool call", nova, message(json!([{ "toolUse": { "name": "f", "input": {} } }]), "tool_use")),
+        (
+            "nova tool call",
+            nova,
+            message(json!([{ "toolUse": { "toolUseId": "t", "name": "f", "input": {} } }]), "tool_use"),
+        ),
         ("nova filtered", nova, message(json!([]), "content_filtered")),
         ("nova without content", nova, json!({ "stopReason": "end_turn" })),
         ("titan", titan, result(json!("\nThe Rhône."), "FINISH")),
@@ -258,7 +262,7 @@ fn openai() {
         ("cut off while reasoning", oss, chat(said("<reasoning>Lyon lies on"), "length")),
         ("null because cut off", oss, chat(json!({ "role": "assistant", "content": null }), "length")),
         ("null for no reason", oss, chat(json!({ "role": "assistant", "content": null }), "stop")),
-        ("a tag of the user's own wish", gpt, chat(said("<reasoning> is a tag."), "stop")),
+        ("a tag that the user asked for", gpt, chat(said("<reasoning> is a tag."), "stop")),
         ("cached input", gpt, cached),
         (
             "refusal",

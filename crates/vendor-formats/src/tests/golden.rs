@@ -7,7 +7,7 @@ use super::{FAMILIES, converse, format, own, user};
 use crate::Formatter;
 
 /// The conversations, each with the settings of its request.
-fn conversations() -> Vec<(&'static str, Value, Value)> {
+pub(super) fn conversations() -> Vec<(&'static str, Value, Value)> {
     let turns = |list: &[(&str, &str)]| -> Value {
         list.iter().map(|(role, content)| json!({ "role": role, "content": content })).collect()
     };
