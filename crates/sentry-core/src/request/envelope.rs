@@ -91,7 +91,7 @@ fn read_body(body: &[u8]) -> Result<Value, RequestError> {
     if body.len() > MAX_BODY_BYTES {
         let (bytes, limit) = (body.len() as u64, MAX_BODY_BYTES as u64);
         return Err(RequestError {
-            kind: RequestTooLarge { bytes, limit },
+            kind: RequestTooLarge { bytes, limit, part_bytes: bytes },
             path: String::new(),
             message: format!(
                 "The body has {bytes} bytes, and {limit} are allowed; send a shorter prompt or fewer messages."

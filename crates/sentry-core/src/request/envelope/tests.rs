@@ -81,7 +81,7 @@ fn a_body_has_a_largest_size() {
     let body = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
     assert!(open(&envelope(body(190_000))).is_ok());
     let error = open(&envelope(body(190_001))).unwrap_err();
-    assert_eq!(error.kind, RequestTooLarge { bytes: 190_001, limit: 190_000 });
+    assert_eq!(error.kind, RequestTooLarge { bytes: 190_001, limit: 190_000, part_bytes: 190_001 });
 }
 
 #[test]
