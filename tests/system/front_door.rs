@@ -119,8 +119,11 @@ fn an_answer_is_printed_unchanged() {
     ];
     assert_eq!(rendered.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
     // A budget in money has no tokens.
-    let output = r#"{"budget":{"costUsd":{"limit":10}}}"#;
-    assert_eq!(respond(&json!({"status": "SUCCEEDED", "output": output})).0.headers.len(), 2);
+    let output = r#"{"budget":{"costUsd":{"limit":10.5,"remaining":0.25}}}"#;
+    let (rendered, _) = respond(&json!({"status": "SUCCEEDED", "output": output}));
+    assert_eq!(rendered.headers.len(), 4);
+    assert_eq!(rendered.headers["x-budget-limit-usd"], "10.5");
+    assert_eq!(rendered.headers["x-budget-remaining-usd"], "0.25");
 }
 
 /// The table of the other doors and the one in the template.
