@@ -151,7 +151,7 @@ class Host:
             raise
         self.ready_seconds = time.perf_counter() - started
         os.set_blocking(self.process.stdout.fileno(), True)
-        # Nobody reads what it prints later, and a full pipe would stop it.
+        # Its later output is not read, and a full pipe would block it.
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _await_line(self, text, seconds):
@@ -304,7 +304,7 @@ def dynamodb(operation, document):
 
 
 async def call(connection, request, seconds=30):
-    """Sends one request and reads the JSON that comes back."""
+    """Sends one request and reads the JSON of the response."""
     status, body = await connection.send(request, seconds)
     if status != 200:
         raise BenchmarkError(f"the host answered HTTP {status}: {body[:500].decode(errors='replace')}")

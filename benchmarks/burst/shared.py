@@ -22,9 +22,9 @@ PRICES = bench.ROOT / "crates/sentry-core/src/price/table.rs"
 
 def prompt(reads=READS, writes=WRITES):
     """A text of 4,000 bytes that the simulated model counts as so many tokens, and answers with so many."""
-    wish = f"\n#sim input={reads} output={writes}"
+    directive = f"\n#sim input={reads} output={writes}"
     story = "Tell me a story. " + "word " * PROMPT_BYTES
-    return story[: PROMPT_BYTES - len(wish)] + wish
+    return story[: PROMPT_BYTES - len(directive)] + directive
 
 
 def open_many_files():

@@ -29,6 +29,11 @@ fn writing(model: &str, output: u64) -> Value {
     )
 }
 
+/// The keys of the budgets of an answer.
+fn keys(answer: &Value) -> Vec<&str> {
+    answer["budgets"].as_array().unwrap().iter().map(|budget| budget["key"].as_str().unwrap()).collect()
+}
+
 #[tokio::test]
 async fn every_budget_that_applies_must_admit_and_is_charged() {
     let limits = json!([
@@ -44,8 +49,11 @@ async fn every_budget_that_applies_must_admit_and_is_charged() {
     let answer = ask(&host, &acme(writing(NOVA, 80))).await.unwrap();
     assert_eq!(answer["budget"]["key"], format!("tenant/acme/{NOVA}"));
     assert_eq!(answer["budget"]["output"]["remaining"], 20);
+    assert_eq!(keys(&answer), [&format!("tenant/acme/{NOVA}"), "tenant/acme", NOVA, "account"]);
+    assert_eq!((&answer["budgets"][0], &answer["shrunkBy"]), (&answer["budget"], &Value::Null));
     // $0.06 and $0.24 per million tokens.
     let cost = 8 * 60 + 80 * 240;
+    assert_eq!(answer["costUsd"], json!(0.000_019_68));
     for budget in [&format!("tenant/acme/{NOVA}"), "tenant/acme", NOVA, "account"] {
         let item = tables.budget(&key(budget)).await;
         assert_eq!((item["output"], item["settledOutput"], item["cost"]), (80, 80, cost), "{budget}");
@@ -60,7 +68,8 @@ async fn every_budget_that_applies_must_admit_and_is_charged() {
     assert_eq!(answer["budget"]["output"]["remaining"], 0);
     // Without a tenant, the model's and the account's count: what is left of $0.01 pays for some tokens.
     let answer = ask(&host, &writing(CLAUDE, 5_000)).await.unwrap();
-    assert_eq!(answer["maxTokensShrunk"], true);
+    assert_eq!((&answer["maxTokensShrunk"], &answer["shrunkBy"]), (&json!(true), &json!("account")));
+    assert_eq!(keys(&answer), [FAMILY, "account"]);
     let spent = tables.budget(&key("account")).await["cost"];
     assert!((9_000_000..=10_000_000).contains(&spent), "{spent}");
     let (error, cause) = ask(&host, &writing(CLAUDE, 5_000)).await.unwrap_err();
@@ -199,6 +208,24 @@ async fn a_refused_request_gives_its_key_back() {
     for _ in 0..2 {
         assert_eq!(ask(&host, &asked).await.unwrap_err().0, "BudgetExceeded");
     }
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_fallback_that_cannot_be_used_gives_the_key_back() {
+    let unpriced = "cohere.command-r-plus-v1:0";
+    let spent = with(limit(NOVA, 1_000, 10), &json!({"fallbackModelId": unpriced}));
+    let account = json!({"modelId": "account", "limit": {"costUsd": 100}});
+    let host = start(json!([limit("default", 100_000, 100_000), spent, account]), |_| {}).await;
+    let tables = Tables::of(&host).await;
+    let asked = with(writing(NOVA, 90), &json!({"idempotencyKey": "k-1"}));
+    for _ in 0..2 {
+        let (error, cause) = ask(&host, &asked).await.unwrap_err();
+        assert_eq!((error.as_str(), &cause["modelId"]), ("LimitNotConfigured", &json!(unpriced)), "{cause}");
+    }
+    // The key is free at once for the request that can be served.
+    tables.put_limit(&limit(NOVA, 1_000, 1_000)).await;
+    assert_eq!(ask(&host, &asked).await.unwrap()["modelId"], NOVA);
     host.shutdown().await;
 }
 

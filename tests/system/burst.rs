@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use crate::host::{Tables, ask, limit, request, start};
 
 const MODEL: &str = "us.anthropic.claude-sonnet-4-6";
-const LIMIT: i64 = 5_000;
+const CLIENTS: usize = 60;
+/// What each model writes, and what each request reserves for it.
+const WRITTEN: usize = 500;
+const RESERVED: usize = 800;
+/// A twentieth of what all of them want.
+const LIMIT: i64 = 1_500;
 
 async fn burst(
     faults: &[&str],
@@ -18,9 +23,9 @@ async fn burst(
         config.faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
     };
     let host = Arc::new(start(json!([limit("default", 10_000_000, LIMIT.unsigned_abs())]), change).await);
-    let mut asked = request(MODEL, "Why?\n#sim output=500");
-    asked["inference"] = json!({"maxTokens": 800});
-    let requests: Vec<_> = (0..200)
+    let mut asked = request(MODEL, &format!("Why?\n#sim output={WRITTEN}"));
+    asked["inference"] = json!({"maxTokens": RESERVED});
+    let requests: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let (host, asked) = (Arc::clone(&host), asked.clone());
             tokio::spawn(async move { ask(&host, &asked).await })
@@ -61,14 +66,20 @@ async fn a_burst_uses_the_budget_and_no_more() {
     let (results, item, usage) = burst(&[]).await;
     let answered: i64 =
         results.iter().flatten().map(|answer| answer["usage"]["outputTokens"].as_i64().unwrap()).sum();
-    assert_eq!(
-        (answered, item["settledOutput"], item["output"]),
-        (billed(&usage), billed(&usage), billed(&usage))
-    );
-    assert!((LIMIT * 95 / 100..=LIMIT).contains(&answered), "{answered} of {LIMIT}");
-    for error in results.into_iter().filter_map(Result::err) {
-        assert!(["BudgetExceeded", "BudgetBusy"].contains(&error.0.as_str()), "{error:?}");
+    assert_eq!((answered, item["settledOutput"]), (billed(&usage), billed(&usage)));
+    // On a machine without any time to spare a function may not answer. Such a request fails, and
+    // what it has perhaps reserved stays held.
+    let mut held_at_most = 0;
+    for (error, cause) in results.into_iter().filter_map(Result::err) {
+        match error.as_str() {
+            "BudgetExceeded" | "BudgetBusy" => {}
+            "SentryUnavailable" => held_at_most += i64::try_from(RESERVED).unwrap(),
+            _ => panic!("{error} {cause}"),
+        }
     }
+    let held = item["output"] - answered;
+    assert!((0..=held_at_most).contains(&held), "{held} held, {held_at_most} at most");
+    assert!((LIMIT * 95 / 100 - held..=LIMIT).contains(&answered), "{answered} of {LIMIT}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -187,3 +187,42 @@ async fn the_month_before_is_looked_after_until_it_is_closed() {
     host.shutdown().await;
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// The notices that were sent, the oldest first: their types and details.
+fn notices(host: &Host) -> Vec<(String, Value)> {
+    let events = host.events();
+    let events = events["events"].as_array().unwrap().iter().rev();
+    events.map(|event| (event["detail-type"].as_str().unwrap().to_owned(), event["detail"].clone())).collect()
+}
+
+#[tokio::test]
+async fn a_threshold_that_bypassing_usage_crosses_is_announced_once() {
+    let folder = folder("threshold");
+    let host = at(5, &folder, &[]).await;
+    shows(&host, 8, 850);
+    reconcile(&host).await;
+    let detail = json!({"budget": NOVA, "period": "2026-11", "dimension": "output", "percent": 80,
+        "limit": 1_000, "used": 850});
+    assert_eq!(notices(&host), [("Budget Threshold Crossed".to_owned(), detail)]);
+    // The next request sees the same usage, and crosses the next threshold itself.
+    let answer = ask(&host, &asked(100)).await.unwrap();
+    assert_eq!(answer["budget"]["output"]["used"], 950);
+    let percents: Vec<_> = notices(&host).into_iter().map(|(_, detail)| detail["percent"].clone()).collect();
+    assert_eq!(percents, [80, 95]);
+    host.shutdown().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_limit_item_that_governs_nothing_is_announced_once() {
+    let folder = folder("ignored-item");
+    let host = at(0, &folder, &[]).await;
+    Tables::of(&host).await.put_limit(&limit("anthropic.*", 1, 1)).await;
+    reconcile(&host).await;
+    let notices = notices(&host);
+    assert_eq!((notices.len(), notices[0].0.as_str()), (1, "Limit Item Ignored"), "{notices:?}");
+    assert_eq!(notices[0].1["itemId"], "anthropic.*");
+    assert!(notices[0].1["reason"].as_str().unwrap().contains("wildcards"), "{notices:?}");
+    host.shutdown().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -115,6 +115,12 @@ async fn bad_input_is_named_with_its_place_and_costs_nothing() {
     host.shutdown().await;
 }
 
+/// How often a model was called.
+fn model_calls(host: &sentry_local::Host) -> u64 {
+    let usage = host.usage();
+    ["InvokeModel", "Converse"].map(|operation| usage["calls"][operation].as_u64().unwrap_or(0)).iter().sum()
+}
+
 #[tokio::test]
 async fn every_error_of_a_model_is_named_and_counted_right() {
     let host = start(json!([limit("default", 100_000, 100_000)]), |_| {}).await;
@@ -138,13 +144,14 @@ async fn every_error_of_a_model_is_named_and_counted_right() {
             );
             assert!(tables.budget(&key).await.is_empty(), "{model_id} {error}");
         }
+        // What may have been billed is settled at its upper bound, and is not asked for again.
         for (error, name) in [
             ("ModelTimeoutException", "ModelTimeout"),
             ("ModelErrorException", "ModelUnavailable"),
-            // Called once: it may have been billed.
             ("InternalServerException", "ModelUnavailable"),
             ("ServiceUnavailableException", "ModelUnavailable"),
         ] {
+            let calls_before = model_calls(&host);
             let before = tables.budget(&key).await.get("settledOutput").copied().unwrap_or(0);
             let (actual, _) =
                 ask(&host, &request(model_id, &format!("Why?\n#sim error={error}"))).await.unwrap_err();
@@ -155,6 +162,7 @@ async fn every_error_of_a_model_is_named_and_counted_right() {
                 "{model_id} {error}"
             );
             assert_eq!(item["output"], item["settledOutput"], "nothing stays reserved");
+            assert_eq!(model_calls(&host), calls_before + 1, "{model_id} {error}");
         }
     }
     host.shutdown().await;

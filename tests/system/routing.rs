@@ -185,6 +185,20 @@ async fn every_bedrock_error_has_a_documented_name_for_both_ways_of_calling() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_model_gets_no_more_time_than_the_request_has_left() {
+    for (model_id, state) in [("anthropic.claude-x", "InvokeModel"), ("some.model", "Converse")] {
+        for (asked, seconds) in [(json!({"timeoutSeconds": 7}), 7), (json!({}), 240)] {
+            let mut input = asks(model_id);
+            input.as_object_mut().unwrap().extend(asked.as_object().unwrap().clone());
+            let (execution, script) = run(MODEL_ROUTER, input, router_well().hangs(state)).await;
+            assert_eq!(execution.error.as_deref(), Some("ModelTimeout"), "{execution:?}");
+            assert_eq!((execution.duration.as_secs(), script.count(state)), (seconds, 1), "{state}");
+            assert_eq!(cause(&execution)["possiblyBilled"], true);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn formatters_that_refuse_or_fail_are_named_and_say_whether_the_model_ran() {
     for (state, name, billed) in [
         ("FormatRequest", "InvalidRequest", false),

@@ -1,9 +1,10 @@
 //! Runs a shipped state machine with scripted tasks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use asl::{Execution, Options, Start, StateMachine, TaskCall, TaskError, Tasks};
 use serde_json::{Value, json};
@@ -14,12 +15,21 @@ pub type Reply = Result<Value, TaskError>;
 #[derive(Default)]
 pub struct Script {
     replies: Mutex<BTreeMap<String, VecDeque<Reply>>>,
+    silent: BTreeSet<String>,
     calls: Mutex<Vec<TaskCall>>,
+    /// How long a state's task takes.
+    lasting: BTreeMap<String, Duration>,
 }
 
 impl Script {
     pub fn reply(self, state: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
         self.replies.lock().unwrap().insert(state.to_owned(), replies.into_iter().collect());
+        self
+    }
+
+    /// A task that takes so long.
+    pub fn lasts(mut self, state: &str, seconds: u64) -> Self {
+        self.lasting.insert(state.to_owned(), Duration::from_secs(seconds));
         self
     }
 
@@ -32,6 +42,12 @@ impl Script {
         self.reply(state, [Err(TaskError::new(error, format!("{error} in account 123456789012")))])
     }
 
+    /// The state's task never answers.
+    pub fn hangs(mut self, state: &str) -> Self {
+        self.silent.insert(state.to_owned());
+        self
+    }
+
     /// A function's named error, as the Lambda integration gives it.
     pub fn refuses(self, state: &str, name: &str, document: &Value) -> Self {
         let cause = json!({"errorType": name, "errorMessage": document.to_string()}).to_string();
@@ -42,15 +58,20 @@ impl Script {
         self.calls.lock().unwrap().iter().map(|call| call.state.clone()).collect()
     }
 
-    pub fn arguments(&self, state: &str) -> Value {
+    /// How often a state was called.
+    pub fn count(&self, state: &str) -> usize {
+        self.states().iter().filter(|called| *called == state).count()
+    }
+
+    /// The arguments of each call of a state.
+    pub fn all_arguments(&self, state: &str) -> Vec<Value> {
         let calls = self.calls.lock().unwrap();
-        calls
-            .iter()
-            .rev()
-            .find(|call| call.state == state)
-            .unwrap_or_else(|| panic!("{state} was not called"))
-            .arguments
-            .clone()
+        calls.iter().filter(|call| call.state == state).map(|call| call.arguments.clone()).collect()
+    }
+
+    /// The arguments of the last call of a state.
+    pub fn arguments(&self, state: &str) -> Value {
+        self.all_arguments(state).pop().unwrap_or_else(|| panic!("{state} was not called"))
     }
 }
 
@@ -60,10 +81,17 @@ impl Tasks for Shared {
     fn call<'a>(&'a self, call: TaskCall) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
         let state = call.state.clone();
         self.0.calls.lock().unwrap().push(call);
+        if self.0.silent.contains(&state) {
+            return Box::pin(std::future::pending());
+        }
         let mut replies = self.0.replies.lock().unwrap();
         let queue = replies.get_mut(&state).unwrap_or_else(|| panic!("nothing scripted for {state}"));
         let reply = if queue.len() > 1 { queue.pop_front().unwrap() } else { queue[0].clone() };
-        Box::pin(async move { reply })
+        let lasting = self.0.lasting.get(&state).copied().unwrap_or_default();
+        Box::pin(async move {
+            tokio::time::sleep(lasting).await;
+            reply
+        })
     }
 }
 

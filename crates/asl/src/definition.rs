@@ -76,7 +76,7 @@ pub(crate) enum Wait {
 }
 
 impl Kind {
-    /// The type as it stands in a definition.
+    /// The `Type` as a definition writes it.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Pass => "Pass",

@@ -78,7 +78,7 @@ struct Step {
     assigned: Vec<(String, Value)>,
 }
 
-/// Where a list of states stands in the definition.
+/// The place of a list of states in the definition.
 enum Level {
     Machine,
     Branch,

@@ -1,4 +1,4 @@
-//! JSONata expressions, with what Step Functions adds to the language and takes from it.
+//! JSONata expressions, with the functions that Step Functions adds to the language and removes from it.
 
 mod functions;
 mod names;
@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::scope::Scope;
 pub(crate) use names::Names;
 
-/// An expression may not run away: the language has recursion.
+/// Limits of one evaluation, since a recursive expression need not end.
 const TIMEOUT_MS: u64 = 2_000;
 const MAX_DEPTH: usize = 500;
 const MAX_SEQUENCE: usize = 1_000_000;
@@ -51,7 +51,7 @@ impl Search {
 }
 
 impl Expression {
-    /// Parses the text between `{%` and `%}`, which stands in this field.
+    /// Parses the text between `{%` and `%}`; `field` is the field that has it.
     pub(crate) fn parse(source: &str, field: &str) -> Result<Self, String> {
         let ast = jsonata_core::parser::parse(source).map_err(|error| error.to_string())?;
         let names = Names::of(&ast);
@@ -62,7 +62,7 @@ impl Expression {
         Ok(Self { source, field: field.to_owned(), ast, names, search })
     }
 
-    /// Its failure, in the words of AWS.
+    /// Its failure, with the cause that AWS words.
     pub(crate) fn failure(&self, problem: &str) -> Failure {
         Failure::evaluation(format!(
             "The JSONata expression '{}' specified for the field '{}' {problem}",

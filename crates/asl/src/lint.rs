@@ -31,7 +31,7 @@ pub struct LintOptions {
 const SERVICES: [&str; 8] =
     ["States.", "Lambda.", "Bedrock.", "BedrockRuntime.", "Sfn.", "EventBridge.", "CloudWatch.", "DynamoDb."];
 
-/// Functions of JSONata and Step Functions stand behind a `$` too.
+/// The functions of JSONata and Step Functions: they are written with a `$` as variables are.
 const FUNCTIONS: &str = " abs append assert average base64decode base64encode boolean ceil contains count decodeUrl \
     decodeUrlComponent distinct each encodeUrl encodeUrlComponent error eval exists filter floor formatBase formatInteger \
     formatNumber fromMillis hash join keys length lookup lowercase map match max merge millis min not now number pad parse \
@@ -239,7 +239,7 @@ fn refused_resource(resource: &str) -> Option<&'static str> {
     }
 }
 
-/// The variables that a state assigns on any way out of it.
+/// The variables that a state assigns on any of its transitions.
 fn assigns(state: &State) -> impl Iterator<Item = &str> {
     let rules = match &state.kind {
         Kind::Choice { rules, .. } => rules.as_slice(),
@@ -276,7 +276,7 @@ fn assigned_before<'a>(states: &'a States, outer: &BTreeSet<String>) -> BTreeMap
 
 type Assigns = [(String, Template)];
 
-/// Where a state leads, and what is assigned on the way.
+/// The transitions of a state: the next state, and the variables that the transition assigns.
 fn edges(state: &State) -> Vec<(&str, &Assigns)> {
     let mut edges: Vec<(&str, &Assigns)> = Vec::new();
     edges.extend(state.next.as_deref().map(|next| (next, state.assign.as_slice())));

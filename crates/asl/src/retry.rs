@@ -74,7 +74,7 @@ impl Retrier {
     }
 }
 
-/// The names of errors; the one for all of them stands alone, and last.
+/// The error names of an entry. `States.ALL` must be the only name, in the last entry.
 fn errors(fields: &DefinitionFields<'_>, last: bool) -> Result<Vec<String>, DefinitionError> {
     let errors = fields.names("ErrorEquals")?;
     if errors.iter().any(|error| error == "States.ALL") && (errors.len() > 1 || !last) {
@@ -124,7 +124,7 @@ impl<'a> Retries<'a> {
         self.done.iter().sum()
     }
 
-    /// How long to wait before trying again after an error, or `None` when it stands.
+    /// How long to wait before the next attempt after a failure, or `None` when no retry covers it.
     pub(crate) fn after(&mut self, failure: &Failure) -> Option<Duration> {
         let covers = |retrier: &Retrier| failure.is_covered(&retrier.errors, self.all_covers_data_limit);
         let index = self.retriers.iter().position(covers)?;

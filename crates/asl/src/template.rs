@@ -16,7 +16,7 @@ pub(crate) enum Template {
 }
 
 impl Template {
-    /// Reads a value of a definition. `place` says where it stands in the definition, `field` in its state.
+    /// Reads a value of a definition. `place` is its path in the definition, `field` its path in its state.
     pub(crate) fn parse(value: &Value, place: &str, field: &str) -> Result<Self, DefinitionError> {
         match value {
             Value::String(text) => match between_marks(text) {

@@ -20,7 +20,7 @@ use crate::{Execution, Start, StateMachine, TaskCall, TaskError, Tasks, run};
 
 type Reply = Result<Value, TaskError>;
 
-/// What tasks reply, by state: in turn, and the last one for ever. A state without replies
+/// What tasks reply, by state: in their order; the last one is repeated. A state without replies
 /// gives its arguments back.
 #[derive(Default)]
 struct Script {

@@ -1,4 +1,4 @@
-//! What the workflow is told of a verdict.
+//! The function's answer to the workflow.
 
 use chrono::{DateTime, Utc};
 use sentry_core::error::{ErrorName, SentryError};
@@ -28,7 +28,7 @@ pub enum CompareAnswer {
         reservation: Box<Reservation>,
         /// Every budget that the request passed, narrowest first.
         budgets: Vec<BudgetDocument>,
-        /// What the answer to the caller says besides.
+        /// What the answer to the caller reports in addition.
         notes: Notes,
     },
     /// Wait, then compare again.
@@ -38,7 +38,7 @@ pub enum CompareAnswer {
     },
     /// Count the input exactly, then compare again.
     Count,
-    /// Begin again with another model.
+    /// Start over with another model.
     Fallback {
         /// That model.
         model_id: String,
@@ -54,7 +54,7 @@ pub enum CompareAnswer {
     },
 }
 
-/// What the answer to the caller says besides, where there is something to say.
+/// What the answer to the caller reports in addition; empty for most requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notes {

@@ -1,5 +1,4 @@
-//! The heart of the rate-limiter: reserves the upper bound of a request in every budget that
-//! applies, or says exactly why not.
+//! Reserves the upper bound of a request in every budget that applies, or says exactly why not.
 //!
 //! Fails closed: when the ledger does not answer, nothing is admitted.
 
@@ -63,7 +62,7 @@ struct CompareEvent {
     tried: Vec<TriedModel>,
 }
 
-/// What usage-query said, or the workflow in its place.
+/// The answer of usage-query, or what the workflow puts in its place when the function failed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ShownUsage {

@@ -147,7 +147,7 @@ async fn what_bypassed_the_sentry_counts_from_the_first_request_on() {
         answer["budgets"][0]["input"],
         json!({"limit": 1000, "used": 500, "reserved": 100, "remaining": 400})
     );
-    // Known now: the next request pays for no second write.
+    // The ledger has the external usage now, so the next request needs no second write.
     let before = writes(&tables);
     handle(event, &tables).await.unwrap();
     assert_eq!(writes(&tables), before + 1);
@@ -197,7 +197,9 @@ async fn the_model_gets_what_the_execution_has_left() {
     let answer = handle(at("2026-11-23T12:01:00Z"), &MemoryTables::default()).await.unwrap();
     assert_eq!(answer["modelTimeoutSeconds"], 200);
     let tables = MemoryTables::default();
-    let error = handle(at("2026-11-23T12:04:20Z"), &tables).await.unwrap_err();
+    let answer = handle(at("2026-11-23T12:04:15Z"), &MemoryTables::default()).await.unwrap();
+    assert_eq!(answer["modelTimeoutSeconds"], 5);
+    let error = handle(at("2026-11-23T12:04:16Z"), &tables).await.unwrap_err();
     assert_eq!((error.name, writes(&tables)), (ErrorName::SentryUnavailable, 0));
 }
 
@@ -222,6 +224,12 @@ async fn a_key_is_taken_while_its_execution_may_call_the_model() {
     assert_eq!(tables.item(&key("a.b")).reserved(sentry_core::limit::Dimension::Output), 400);
     // The same execution may compare again.
     assert_eq!(handle(keyed("first", &[]), &tables).await.unwrap()["verdict"], "admit");
+    // When its time is up any execution may take the key.
+    let at = |now: &str| [("/startTime", json!("2026-11-23T12:29:50Z")), ("/now", json!(now))];
+    let early = handle(keyed("second", &at("2026-11-23T12:29:59Z")), &tables).await.unwrap();
+    assert_eq!(early["error"], "RequestInProgress");
+    handle(keyed("second", &at("2026-11-23T12:30:00Z")), &tables).await.unwrap();
+    assert_eq!(tables.owner("acme/k-1").as_deref(), Some("second"));
 }
 
 #[tokio::test]
@@ -230,6 +238,11 @@ async fn a_key_is_free_again_in_every_end_in_which_no_model_is_called() {
     fallback["limits"]["budgets"][0]["fallbackModelId"] = json!("amazon.nova-lite-v1:0");
     let mut blocked = keyed("one", &[]);
     blocked["limits"]["budgets"][0]["mode"] = json!("block");
+    let busy = keyed("one", &[("/waitedSeconds", json!(15))]);
+    let tables = MemoryTables::default();
+    handle(event(Some(950)), &tables).await.unwrap();
+    let answer = handle(busy, &tables).await.unwrap();
+    assert_eq!((&answer["error"], tables.owner("acme/k-1")), (&json!("BudgetBusy"), None));
     for (event, faults, verdict) in [
         (keyed("one", &[("/inputBound", json!(1_001))]), vec![], "refuse"),
         (blocked, vec![], "refuse"),
@@ -277,4 +290,77 @@ async fn what_only_count_tokens_knows_is_counted_before_anything_is_held() {
     // It was counted, or could not be.
     event["mayCount"] = json!(false);
     assert_eq!(handle(event, &tables).await.unwrap()["verdict"], "admit");
+}
+
+/// Claims that give no outcome, with the owners whose claims are given back.
+#[derive(Default)]
+struct FaultyClaims {
+    outcome: Option<Claimed>,
+    given_back: std::sync::Mutex<Vec<String>>,
+}
+
+impl ClaimKeys for &FaultyClaims {
+    async fn claim(&self, _: &Claim, _: i64) -> Claimed {
+        self.outcome.unwrap()
+    }
+
+    async fn give_back(&self, claim: &Claim) -> bool {
+        self.given_back.lock().unwrap().push(claim.owner.clone());
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_claim_without_an_outcome_admits_nothing_and_is_given_back() {
+    for outcome in [Claimed::Throttled, Claimed::Unknown] {
+        let claims = FaultyClaims { outcome: Some(outcome), ..FaultyClaims::default() };
+        let tables = MemoryTables::default();
+        let context = Context { ledger: &tables, claims: &claims, metric_lag: 660 };
+        let error = super::handle(keyed("one", &[]), &context).await.unwrap_err();
+        assert_eq!((error.name, tables.item_keys().len()), (ErrorName::SentryUnavailable, 0));
+        assert_eq!(*claims.given_back.lock().unwrap(), ["one"]);
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_understood_claims_nothing() {
+    for field in ["/now", "/startTime"] {
+        let tables = MemoryTables::default();
+        let error = handle(keyed("one", &[(field, json!("noon"))]), &tables).await.unwrap_err();
+        assert_eq!((error.name, tables.owner("acme/k-1")), (ErrorName::InternalError, None));
+    }
+}
+
+#[tokio::test]
+async fn what_a_refused_request_held_is_released_and_an_unknown_hold_stays() {
+    let narrow_and_full = || {
+        let mut event = event(Some(400));
+        event["limits"]["budgets"] = json!([budget("tenant/acme"), budget("a.b"), budget("account")]);
+        event["limits"]["budgets"][2]["limit"] = json!({"output": 10});
+        event
+    };
+    let reserved = |tables: &MemoryTables| {
+        ["tenant/acme", "a.b", "account"].map(|budget| tables.item(&key(budget)).get("output"))
+    };
+    let tables = MemoryTables::default();
+    let answer = handle(narrow_and_full(), &tables).await.unwrap();
+    assert_eq!(
+        (&answer["error"], &answer["cause"]["budget"]["key"], reserved(&tables)),
+        (&json!("BudgetExceeded"), &json!("account"), [0, 0, 0])
+    );
+    // The second write may have happened: only reconcile can release it.
+    let tables = MemoryTables::with_faults([None, Some(Fault::LostReply)]);
+    let error = handle(narrow_and_full(), &tables).await.unwrap_err();
+    assert_eq!((error.name, reserved(&tables)), (ErrorName::SentryUnavailable, [0, 400, 0]));
+    assert_eq!(writes(&tables), 3);
+}
+
+#[tokio::test]
+async fn an_answer_is_a_document_of_its_type() {
+    let spent = with(event(Some(400)), &[("/usage/outputTokens", json!(990))]);
+    for event in [event(Some(200)), spent] {
+        let answer = handle(event, &MemoryTables::default()).await.unwrap();
+        let typed: CompareAnswer = serde_json::from_value(answer.clone()).unwrap();
+        assert_eq!(serde_json::to_value(typed).unwrap(), answer);
+    }
 }

@@ -1,8 +1,8 @@
 //! The limits that apply to a request: the tenant's, the model's (its own, its family's or the
 //! default) and the account's.
 //!
-//! Fails closed: a table that cannot be read, a missing limit and a malformed item admit
-//! nobody.
+//! Fails closed: with a table that cannot be read, without a limit or with a malformed item no
+//! request is admitted.
 
 use sentry_aws::{Connection, LimitsTable, ReadLimits, required_variable};
 use sentry_core::error::{ErrorName, SentryError};
@@ -32,7 +32,7 @@ pub async fn prepare() -> Result<LimitsTable, SentryError> {
     Ok(LimitsTable::new(&Connection::from_env().await, required_variable("LIMITS_TABLE")?))
 }
 
-/// Looks the limits up, on every request anew, so that an edit counts at once.
+/// Reads the limit items for each request, so that an edit takes effect with the next one.
 ///
 /// # Errors
 /// `LimitNotConfigured`, `UnsupportedModel` for an opaque id without an alias, `SentryUnavailable`.

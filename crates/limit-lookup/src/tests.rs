@@ -7,7 +7,7 @@ struct Items(Value);
 
 impl ReadLimits for Items {
     async fn read(&self, keys: &[String]) -> Result<BTreeMap<String, Value>, SentryError> {
-        // DynamoDB takes no read of nothing.
+        // DynamoDB refuses a BatchGetItem without keys.
         if keys.is_empty() {
             return Err(SentryError::new(ErrorName::SentryUnavailable, "no keys to read"));
         }

@@ -1,8 +1,8 @@
 //! Amazon resource names: everything is in one fixed region and account, so that scripts can rely on them.
 
-/// The region that everything claims to be in.
+/// The region in every ARN.
 pub const REGION: &str = "us-east-1";
-/// The account that everything claims to belong to.
+/// The account in every ARN.
 pub const ACCOUNT: &str = "000000000000";
 
 const FUNCTION_PREFIX: &str = "arn:aws:lambda:us-east-1:000000000000:function:";

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A clock that runs at the usual speed from another start.
+/// The machine's clock plus a fixed offset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Clock {
     offset: TimeDelta,

@@ -54,7 +54,7 @@ impl Host {
     }
 }
 
-/// The function `greet`: greets by `name`, or fails by its own word.
+/// The function `greet`: greets by `name`, or reports an error.
 fn greet() -> Handler {
     Arc::new(|_, event| {
         Box::pin(async move {

@@ -14,10 +14,11 @@ struct MonthRangeEvent {
     start_time: String,
 }
 
-/// The month of the execution's start time: no clock of the function's own has a say.
+/// The month of the execution's start time. The function does not read its own clock, since a
+/// request belongs to the month in which its execution started.
 ///
 /// # Errors
-/// `InternalError` when the start time is not one.
+/// `InternalError` when the start time is not a timestamp.
 pub async fn handle(event: Value) -> Result<Value, SentryError> {
     let MonthRangeEvent { start_time } = sentry_lambda::read(&event)?;
     let now = parse_time(&start_time).map_err(|error| {

@@ -47,7 +47,7 @@ impl Families {
             .flat_map(|(family, ids)| ids.iter().map(|id| (id.clone(), family.clone())))
             .collect();
         for metric in families.metrics.iter().flatten() {
-            // What is no chat model has no budget here.
+            // Ids that are not chat models have no budget.
             let Ok(model) = ModelId::parse(&metric.model_id) else { continue };
             let family = opaque.get(&metric.model_id).cloned().unwrap_or(model.family);
             families.ids.entry(family).or_default().insert(metric.model_id.clone());

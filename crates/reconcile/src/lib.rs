@@ -1,5 +1,5 @@
 //! Every five minutes: releases what abandoned executions hold, adds what bypassed the sentry,
-//! and tells of limit items that have no effect.
+//! and reports limit items that have no effect.
 //!
 //! When CloudWatch does not answer nothing is released: the ledger stays too high until the
 //! next run. Every write is conditional, so that a run may be late, doubled or cut off anywhere.
@@ -27,7 +27,7 @@ use run::Run;
 
 /// The function's name.
 pub const NAME: &str = "reconcile";
-/// A month is looked after for so long after its end; its reservations are gone long before.
+/// How long after its end a month is reconciled; all its reservations are settled or released before.
 const AFTER_THE_END: Duration = Duration::hours(3);
 
 /// The services, the clock, and how long CloudWatch lags behind.
@@ -87,10 +87,10 @@ pub async fn prepare() -> Result<Context<LimitsTable, LedgerTable, BedrockMetric
 }
 
 /// Reconciles this month, and the month before until it is closed. The event is that of a
-/// schedule and says nothing that counts: it may be late.
+/// schedule and is not read: it may be late, so the clock says which month it is.
 ///
 /// # Errors
-/// `SentryUnavailable` when a table cannot be read.
+/// `SentryUnavailable` when a table cannot be read. What could be done is done all the same.
 pub async fn handle<T, L, M, E>(_event: Value, context: &Context<T, L, M, E>) -> Result<Value, SentryError>
 where
     T: ScanLimits,
@@ -110,10 +110,18 @@ where
     let governing = Governing::new(&limits);
     let mut notices = ignored_items(&limits, context);
     let mut done = Vec::new();
+    let mut failed = None;
     for period in periods {
         let run = Run { context, families: &families, governing: &governing, period };
         // Boxed, like the longer of its steps: the compiler cannot lay out futures nested this deep.
-        let report = Box::pin(run.reconcile()).await?;
+        let report = match Box::pin(run.reconcile()).await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(period = period.to_string(), reason = error.message, "not reconciled");
+                failed = Some(error);
+                continue;
+            }
+        };
         notices.extend(report.crossed.iter().map(|crossed| {
             let (dimension, percent) = (crossed.dimension, crossed.percent);
             Notice::threshold_crossed(&crossed.budget, period, dimension, percent, crossed.used)
@@ -124,8 +132,10 @@ where
         && let Err(error) = context.events.publish(&notices).await
     {
         tracing::error!(reason = error.message, notices = notices.len(), "notices were not delivered");
+        // The next run announces the limit items again. Crossed thresholds it cannot find again.
+        context.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-    Ok(json!({"periods": done}))
+    failed.map_or_else(|| Ok(json!({"periods": done})), Err)
 }
 
 fn summary(period: Period, report: &Report) -> Value {
@@ -147,7 +157,7 @@ fn summary(period: Period, report: &Report) -> Value {
     })
 }
 
-/// Logs limit items that are malformed or have no effect. Each is told of once by a warm
+/// Logs limit items that are malformed or have no effect. Each is reported once by a warm
 /// function, so that a mistake is announced within minutes and not with every run.
 fn ignored_items<T, L, M, E>(limits: &[Value], context: &Context<T, L, M, E>) -> Vec<Notice> {
     let mut told = context.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -62,7 +62,7 @@ impl ClaimKeys for ClaimsTable {
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                 let until = refused.item().and_then(|item| item.get(TAKEN_UNTIL)?.as_n().ok()?.parse().ok());
-                // Nobody keeps a key for longer than this request would.
+                // No request keeps a key for longer than this one would.
                 Claimed::InUse { until: until.unwrap_or(claim.until) }
             }
             _ => {

@@ -26,6 +26,8 @@ use crate::expressions::Expressions;
 use crate::repeat::{Failure, repeated, was_refused};
 use crate::{Connection, WriteLedger};
 
+/// The table's key: a text, unlike every other attribute.
+const KEY: &str = "budget";
 /// The most items that [`WriteLedger::read`] takes: those of one `TransactGetItems`.
 pub const ITEMS_PER_SNAPSHOT: usize = 100;
 /// Attempts at a transaction that meets other writes of its items. They may have made its
@@ -56,7 +58,9 @@ impl LedgerTable {
         let request =
             self.client.get_item().table_name(&self.table).set_key(Some(key(item))).consistent_read(true);
         match repeated(|| request.clone().send(), was_refused::<GetItemError>).await {
-            Ok(answer) => LedgerOutcome::Read(vec![counters(answer.item)]),
+            Ok(answer) => {
+                outcome(counters(item, answer.item).map(|counters| LedgerOutcome::Read(vec![counters])))
+            }
             Err(failure) => without_outcome("read", failure),
         }
     }
@@ -79,9 +83,8 @@ impl LedgerTable {
         match repeated(|| request.clone().send(), again).await {
             Ok(answer) => {
                 let mut found = answer.responses.unwrap_or_default().into_iter();
-                LedgerOutcome::Read(
-                    items.iter().map(|_| counters(found.next().and_then(|found| found.item))).collect(),
-                )
+                let read = |item| counters(item, found.next().and_then(|found| found.item));
+                outcome(items.iter().map(read).collect::<Result<_, _>>().map(LedgerOutcome::Read))
             }
             Err(failure) => without_outcome("read", failure),
         }
@@ -103,10 +106,10 @@ impl WriteLedger for LedgerTable {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match repeated(|| request.clone().send(), was_refused).await {
-            Ok(answer) => LedgerOutcome::Applied(counters(answer.attributes)),
+            Ok(answer) => outcome(counters(item, answer.attributes).map(LedgerOutcome::Applied)),
             Err(Failure::Other(error)) if is_refusal(&error) => match error.into_service_error() {
                 UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    LedgerOutcome::Refused(counters(refused.item))
+                    outcome(counters(item, refused.item).map(LedgerOutcome::Refused))
                 }
                 _ => LedgerOutcome::Unknown,
             },
@@ -226,15 +229,32 @@ fn unsendable(error: &aws_sdk_dynamodb::error::BuildError) -> LedgerOutcome {
 }
 
 fn key(item: &ItemKey) -> HashMap<String, AttributeValue> {
-    HashMap::from([("budget".to_owned(), AttributeValue::S(item.as_str().to_owned()))])
+    HashMap::from([(KEY.to_owned(), AttributeValue::S(item.as_str().to_owned()))])
 }
 
-fn counters(item: Option<HashMap<String, AttributeValue>>) -> Counters {
-    item.unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, value)| match value {
-            AttributeValue::N(number) => number.parse().ok().map(|number| (name, number)),
-            _ => None,
+/// The numbers of an item.
+///
+/// # Errors
+/// A message that names an attribute which is no whole number of 64 bits: without it, less would
+/// count as used than was used.
+fn counters(key: &ItemKey, item: Option<HashMap<String, AttributeValue>>) -> Result<Counters, String> {
+    let number = |(name, value): (String, AttributeValue)| {
+        let number = value.as_n().ok().and_then(|number| number.parse().ok());
+        number.map(|number| (name.clone(), number)).ok_or_else(|| {
+            format!(
+                "{name} of the ledger item {} is {value:?}; it must be a whole number of 64 bits.",
+                key.as_str()
+            )
         })
-        .collect()
+    };
+    item.unwrap_or_default().into_iter().filter(|(name, _)| name != KEY).map(number).collect()
+}
+
+/// The outcome of an operation that was answered with items; an item that cannot be read counts
+/// as no answer.
+fn outcome(read: Result<LedgerOutcome, String>) -> LedgerOutcome {
+    read.unwrap_or_else(|reason| {
+        tracing::error!(reason, "the ledger holds what the sentry did not write");
+        LedgerOutcome::Unknown
+    })
 }

@@ -1,9 +1,9 @@
 //! Which failures of DynamoDB are repeated, and for how long.
 //!
 //! Only an operation that was certainly not done is repeated: the SDK's own retries would also
-//! repeat one after a timeout, when it may have been done. Repetitions wait longer each time, by
-//! chance between nothing and the whole pause, so that callers who were refused together do not
-//! come back together.
+//! repeat one after a timeout, when it may have been done. The pauses double, with full jitter (a
+//! random time between zero and the pause), so that callers that were refused together do not
+//! retry together.
 
 use std::error::Error;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! What the functions need of the outside world, one trait for each operation.
+//! The operations that the functions need from AWS services, one trait for each.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -62,7 +62,7 @@ pub trait ClaimKeys: Send + Sync {
     fn give_back(&self, claim: &Claim) -> impl Future<Output = bool> + Send;
 }
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
     /// The key belongs to the claim's owner.
@@ -74,7 +74,7 @@ pub enum Claimed {
     },
     /// The table refused for want of capacity: certainly not taken.
     Throttled,
-    /// Nobody knows: the table did not answer.
+    /// Unknown: the table did not answer.
     Unknown,
 }
 
@@ -105,7 +105,7 @@ pub trait PublishEvents: Send + Sync {
     /// Sends them all, as far as they are taken.
     ///
     /// # Errors
-    /// `InternalError` when one was not taken or nobody knows.
+    /// `InternalError` when a notice was not accepted or the outcome is unknown.
     fn publish(&self, entries: &[Notice]) -> impl Future<Output = Result<(), SentryError>> + Send;
 }
 

@@ -10,7 +10,7 @@ use sentry_core::month::Period;
 
 use crate::{ClaimKeys, Claimed, ReadLedger, WriteLedger};
 
-/// What befalls a write.
+/// A fault of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The table has no capacity: nothing is written.
@@ -26,7 +26,7 @@ pub enum Fault {
 pub struct MemoryTables {
     items: Mutex<BTreeMap<ItemKey, Counters>>,
     claims: Mutex<BTreeMap<String, Claim>>,
-    /// What befalls the next writes, one after the other; `None` for nothing.
+    /// The faults of the next writes, one after the other; `None` for a write without a fault.
     faults: Mutex<VecDeque<Option<Fault>>>,
     counts: Mutex<Counts>,
 }

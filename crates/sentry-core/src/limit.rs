@@ -1,7 +1,7 @@
 //! Limits: what an administrator writes, and which budgets of it apply to a request.
 //!
-//! Fails closed. An item that cannot be understood admits nobody, and the error names the
-//! item and the attribute, since whoever edited it by hand has to find the mistake.
+//! Fails closed. Requests that are governed by an item that cannot be read are refused, and the
+//! error names the item and the attribute, since items are edited by hand.
 
 mod attributes;
 mod check;

@@ -11,6 +11,7 @@ mod conversation;
 mod inference;
 mod reader;
 mod schema;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -160,6 +161,8 @@ pub enum RequestErrorKind {
         bytes: u64,
         /// How many are allowed.
         limit: u64,
+        /// Bytes of its largest part, which the error's path names.
+        part_bytes: u64,
     },
 }
 
@@ -169,7 +172,8 @@ pub enum RequestErrorKind {
 pub struct RequestError {
     /// Which of the two ways.
     pub kind: RequestErrorKind,
-    /// The offending field, for example `prompt.messages[1].role`; empty for the document itself.
+    /// The offending field, for example `prompt.messages[1].role`, or the largest part of a request
+    /// that is too large; empty for the document itself.
     pub path: String,
     /// A sentence that says what is wrong and what to do.
     pub message: String,
@@ -188,10 +192,12 @@ impl From<RequestError> for SentryError {
             RequestErrorKind::InvalidRequest => {
                 SentryError::new(ErrorName::InvalidRequest, error.message).with("path", error.path)
             }
-            RequestErrorKind::RequestTooLarge { bytes, limit } => {
+            RequestErrorKind::RequestTooLarge { bytes, limit, part_bytes } => {
                 SentryError::new(ErrorName::RequestTooLarge, error.message)
                     .with("bytes", bytes)
                     .with("limit", limit)
+                    .with("path", error.path)
+                    .with("pathBytes", part_bytes)
             }
         }
     }
@@ -218,27 +224,14 @@ impl Request {
                 .map(|node| read_idempotency_key(&node))
                 .transpose()?,
         };
-        let bytes = request.escaped_bytes();
-        if bytes > MAX_ESCAPED_BYTES {
-            return Err(RequestError {
-                kind: RequestErrorKind::RequestTooLarge { bytes, limit: MAX_ESCAPED_BYTES },
-                path: "prompt.messages".to_owned(),
-                message: format!(
-                    "The request has {bytes} bytes in the form in which the workflows pass it on, and \
-                     {MAX_ESCAPED_BYTES} are allowed; send a shorter prompt or fewer messages."
-                ),
-            });
-        }
+        size::check(&request)?;
         Ok(request)
     }
 
     /// Bytes of the request as a JSON text inside a JSON text.
     #[must_use]
     pub fn escaped_bytes(&self) -> u64 {
-        // A request is plain data with text keys; its serialisation has no way to fail.
-        let text = serde_json::to_string(self).unwrap_or_default();
-        let escapes = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-        (text.len() + escapes + 2) as u64
+        size::escaped_bytes(self)
     }
 
     /// Whether any vendor's own format can carry the request: texts, and nothing that only
@@ -355,13 +348,15 @@ fn read_prompt(node: &Node<'_>) -> Result<Prompt, RequestError> {
     if !messages.iter().any(|message| message.role == Role::User) {
         return Err(list.wrong("has no message with role \"user\"; add one"));
     }
-    content::check(&messages, &list)?;
+    content::check_messages(&messages, &list)?;
+    content::check_calls(&messages, &list)?;
     let tools = fields.optional("tools").map_or(Ok(Vec::new()), |node| content::read_tools(&node))?;
     if tools.is_empty() && content::mentions_tools(&messages) {
         return Err(node.child("tools").wrong(
             "is missing, and the history has tool calls or results; send the tools with every turn of the conversation",
         ));
     }
+    content::check_cache_points(&tools, &messages, node)?;
     let tool_choice = match fields.optional("toolChoice") {
         Some(choice) if tools.is_empty() => {
             return Err(choice.wrong("needs `prompt.tools`; add the tools or leave it out"));

@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 /// How deep a document may be nested, the limit of `serde_json`.
 const DEEPEST: usize = 127;
 
-/// Reads what Lambda hands over, as it stands on the wire.
+/// Reads the payload of an invocation, which the runtime hands over unparsed.
 ///
-/// The runtime would answer a text that it cannot read with the name of a Rust type, which the
-/// state machines take for an outage and callers try again. So it takes the payload unread, and
-/// what is wrong with it gets a name here.
+/// If the runtime parsed it, a payload that cannot be parsed would fail with the name of a Rust
+/// type, which the state machines would report as an outage and callers would retry. Here it
+/// gets a documented error name.
 ///
 /// # Errors
 /// [`ErrorName::InvalidRequest`] for a document that has half of a surrogate pair or is nested

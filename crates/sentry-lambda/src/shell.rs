@@ -8,7 +8,7 @@ use sentry_core::error::{ErrorName, SentryError};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Who is called, and on behalf of which request; both stand in the log line.
+/// The function that is invoked and the id of the invocation; both are in the log line.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// The function's name.

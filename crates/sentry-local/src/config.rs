@@ -1,4 +1,4 @@
-//! What a host is to be, and why it could not be.
+//! The settings of a host, and the reasons why one does not start.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -99,8 +99,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// After how long reconcile takes it that CloudWatch shows everything: as on AWS, or later
-    /// where the host's CloudWatch lags more.
+    /// The functions' `METRIC_LAG_SECONDS`, after which reconcile relies on CloudWatch to show every
+    /// call: the default of AWS, or more where the host's CloudWatch lags more.
     #[must_use]
     pub fn metric_settling(&self) -> TimeDelta {
         TimeDelta::seconds(sentry_aws::DEFAULT_METRIC_LAG_SECONDS)
@@ -108,7 +108,7 @@ impl Config {
     }
 }
 
-/// The limit that holds when nobody wrote one.
+/// The limit items of a host that is given none.
 #[must_use]
 pub fn default_limits() -> Vec<Value> {
     vec![serde_json::json!({"modelId": "default", "limit": {"input": 100_000, "output": 300_000}})]

@@ -17,11 +17,13 @@ use local_aws::faults::Faults;
 use local_aws::http::{Server, listen, router, url_of};
 use local_aws::lambda::{Failure, Lambda};
 use local_aws::stepfunctions::{Finished, Refusal, StepFunctions};
+use sentry_aws::{Connection, LimitsTable};
 use sentry_core::model::ModelId;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::config::{BedrockBackend, Config, StartError};
+use crate::door::{self, Door};
 use crate::functions;
 use crate::machines::substituted;
 use crate::names::{CLAIMS_TABLE, LEDGER_TABLE, LIMITS_TABLE};
@@ -89,7 +91,9 @@ pub async fn start(config: Config) -> Result<Host, StartError> {
         clock: config.clock,
     });
 
-    let server = Server::start(listener, router(Arc::clone(&services)));
+    let limits = LimitsTable::new(&Connection::local(&endpoint).await, LIMITS_TABLE.to_owned());
+    let door = door::router(Door::new(Arc::clone(&services), limits));
+    let server = Server::start(listener, door.merge(router(Arc::clone(&services))));
     let schedule = tokio::spawn(schedule(Arc::clone(&services)));
     Ok(Host { addr, services, server, schedule })
 }

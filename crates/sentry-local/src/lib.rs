@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+mod door;
 mod functions;
 mod host;
 mod machines;

@@ -10,7 +10,7 @@ pub fn note(line: &str) {
 /// Writes a line to standard output.
 ///
 /// # Errors
-/// Nobody reads any more.
+/// The stream is closed or cannot be written.
 pub fn line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
@@ -20,7 +20,7 @@ pub fn line(text: &str) -> std::io::Result<()> {
 /// Draws these lines in the place of as many as were drawn before, and gives how many those are.
 ///
 /// # Errors
-/// Nobody looks any more.
+/// The terminal is closed or cannot be written.
 pub fn redraw(lines: &[String], before: usize) -> std::io::Result<usize> {
     let mut out = std::io::stdout().lock();
     if before > 0 {

@@ -1,4 +1,4 @@
-//! The command as a person and a script meet it: output, exit codes, signals.
+//! The command line: output, exit codes, signals.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -47,7 +47,7 @@ fn a_host_does_not_start_with_a_malformed_limit_and_warns_of_one_that_governs_no
     let serve = |items: &str| {
         std::fs::write(&file, items).unwrap();
         let mut command = Command::new(PROGRAM);
-        // The address is of no machine: whatever is wrong with the limits is said before.
+        // The address cannot be listened on: mistakes in the limits are reported before it is used.
         command.args(["serve", "--host", "192.0.2.1", "--limits"]).arg(&file);
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(1));

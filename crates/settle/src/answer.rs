@@ -1,4 +1,4 @@
-//! What the workflow is told of a settlement.
+//! The function's answer to the workflow.
 
 use sentry_core::ledger::{BudgetDocument, Reservation};
 use serde::{Deserialize, Serialize};

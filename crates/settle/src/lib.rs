@@ -46,6 +46,9 @@ struct Settlement {
     reservation: Reservation,
     /// The budgets that were settled before, of an attempt after a throttled one.
     settled: Vec<BudgetDocument>,
+    /// How many attempts were made before this one, all of them throttled.
+    #[serde(default)]
+    attempts: u64,
     /// Every budget that the request passed.
     budgets: Vec<Budget>,
     external_usage_known: bool,
@@ -116,7 +119,6 @@ async fn settle(
         output: used.tokens.output_tokens,
         cost: settlement.rates.map_or(0, |rates| rates.cost(&used.tokens)),
     });
-    let is_first_attempt = settlement.settled.is_empty();
     let mut budgets = settlement.settled;
     let mut notices = Notices::new(period);
     let mut left = settlement.reservation.holds.into_iter();
@@ -157,7 +159,7 @@ async fn settle(
         unsettled.extend(left);
     }
     let exceeded = used.is_some() && (actual.input > bound.input || actual.output > bound.output);
-    if exceeded && is_first_attempt {
+    if exceeded && settlement.attempts == 0 {
         tracing::error!(
             request_id,
             model = settlement.budgets.first().map(|budget| budget.key.as_str()),

@@ -1,4 +1,4 @@
-//! What became of the model call, and what it used.
+//! The result of the model call, and what it used.
 
 use sentry_core::limit::Amounts;
 use sentry_core::money::TokenUsage;
@@ -37,7 +37,7 @@ impl ModelOutcome {
         self.reported().is_some()
     }
 
-    /// What was used, or `None` when nobody knows: the answer carries no usage, or a call
+    /// What was used, or `None` when it is unknown: the answer carries no usage, or a call
     /// failed that may have been billed. Only a cause that says so rules that out.
     pub fn used(&self) -> Option<Used> {
         if self.answered() {

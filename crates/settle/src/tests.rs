@@ -19,7 +19,7 @@ fn hold(budget: &str) -> Hold {
     Hold::new(ItemKey::new(period(), budget), START, BOUND)
 }
 
-/// Tables in which these budgets hold what the request has reserved; faults befall the writes.
+/// Tables in which these budgets hold what the request has reserved, with faults of their next writes.
 fn reserved(budgets: &[&str], faults: impl IntoIterator<Item = Option<Fault>>) -> MemoryTables {
     let tables = MemoryTables::with_faults(faults);
     for budget in budgets {
@@ -57,6 +57,7 @@ fn event_for(budgets: &[&str], outcome: Value) -> Value {
             "period": "2026-11",
             "reservation": reservation,
             "settled": [],
+            "attempts": 0,
             "budgets": limits,
             "externalUsageKnown": true,
             "outcome": outcome,
@@ -101,6 +102,8 @@ async fn the_answer_says_what_the_request_cost() {
     let settled = handle(event, &reserved(&["a.b"], [])).await.unwrap();
     // 10 at $1, 60 at $2, 5 at $0.10 and 2 at $1.25 for a million.
     assert_eq!(settled["costUsd"].to_string(), "0.000133");
+    let typed: SettleAnswer = serde_json::from_value(settled.clone()).unwrap();
+    assert_eq!(serde_json::to_value(typed).unwrap(), settled);
 }
 
 #[tokio::test]
@@ -139,6 +142,37 @@ async fn more_than_the_bound_is_announced() {
     let detail: Value = serde_json::from_str(notice.unwrap()["Detail"].as_str().unwrap()).unwrap();
     assert_eq!((&detail["bound"]["input"], &detail["used"]["input"]), (&json!(100), &json!(101)));
     assert_eq!((&detail["requestId"], &detail["budgets"]), (&json!("r-1"), &json!(["a.b"])));
+}
+
+/// The event of the attempt after this one, as the workflow sends it.
+fn next_attempt(mut event: Value, answer: &Value) -> Value {
+    let settlement = &mut event["settlement"];
+    settlement["attempts"] = json!(settlement["attempts"].as_u64().unwrap() + 1);
+    settlement["reservation"] = answer["reservation"].clone();
+    settlement["settled"] = answer["budgets"].clone();
+    event
+}
+
+#[tokio::test]
+async fn more_than_the_bound_is_announced_once_however_often_the_table_has_no_capacity() {
+    let usage = json!({"inputTokens": 101, "outputTokens": 2, "totalTokens": 103});
+    let outcome = json!({"status": "SUCCEEDED", "answer": {"usage": usage}});
+    let budgets = ["tenant/acme", "a.b", "account"];
+    for settled_before in 0..budgets.len() {
+        let faults = vec![None; settled_before].into_iter().chain([Some(Fault::Throttled); 3]);
+        let tables = reserved(&budgets, faults);
+        let mut event = event_for(&budgets, outcome.clone());
+        let mut announced = Vec::new();
+        for attempt in 0..4 {
+            let answer = handle(event.clone(), &tables).await.unwrap();
+            let notices = answer["notices"].as_array().unwrap();
+            announced.push(notices.iter().filter(|notice| notice["DetailType"] == "Bound Exceeded").count());
+            assert_eq!(answer["throttled"], attempt < 3);
+            event = next_attempt(event, &answer);
+        }
+        assert_eq!(announced, [1, 0, 0, 0], "{settled_before} budgets settled before");
+        assert_eq!(get(&tables, "account", "settledInput"), 101);
+    }
 }
 
 #[tokio::test]
@@ -181,9 +215,12 @@ async fn what_reconcile_has_released_takes_no_late_settlement() {
 
 #[tokio::test]
 async fn without_the_ledger_the_caller_still_gets_the_usage() {
-    let tables = MemoryTables::with_faults([Some(Fault::LostRequest)]);
-    let settled = handle(event(answered()), &tables).await.unwrap();
-    assert_eq!((&settled["budgets"], settled["usage"]["totalTokens"].as_u64()), (&json!([]), Some(77)));
+    for fault in [Fault::LostRequest, Fault::LostReply] {
+        let tables = reserved(&["a.b"], [Some(fault)]);
+        let settled = handle(event(answered()), &tables).await.unwrap();
+        assert_eq!((&settled["budgets"], settled["usage"]["totalTokens"].as_u64()), (&json!([]), Some(77)));
+        assert_eq!((&settled["throttled"], tables.counts().writes), (&json!(false), 1), "never repeated");
+    }
 }
 
 #[tokio::test]
@@ -197,9 +234,10 @@ async fn what_was_throttled_is_settled_by_the_next_attempt_and_nothing_twice() {
     let left: Vec<_> =
         first["reservation"]["holds"].as_array().unwrap().iter().map(|hold| &hold["item"]).collect();
     assert_eq!(left, ["2026-11/a.b", "2026-11/account"]);
-    event["settlement"]["reservation"] = first["reservation"].clone();
-    event["settlement"]["settled"] = first["budgets"].clone();
-    let second = handle(event, &tables).await.unwrap();
+    let second = handle(next_attempt(event, &first), &tables).await.unwrap();
+    // Each attempt announces the thresholds of the budgets that it has settled.
+    let announced = |answer: &Value| answer["notices"].as_array().unwrap().len();
+    assert_eq!((announced(&first), announced(&second), tables.counts().writes), (1, 2, 4));
     assert_eq!((&second["throttled"], second.get("reservation")), (&json!(false), None));
     let keys: Vec<_> = second["budgets"].as_array().unwrap().iter().map(|budget| &budget["key"]).collect();
     assert_eq!(keys, budgets);
@@ -210,11 +248,13 @@ async fn what_was_throttled_is_settled_by_the_next_attempt_and_nothing_twice() {
 
 #[tokio::test]
 async fn after_an_unknown_outcome_nothing_more_is_settled() {
-    let budgets = ["tenant/acme", "a.b"];
-    let tables = reserved(&budgets, [Some(Fault::LostRequest)]);
+    let budgets = ["tenant/acme", "a.b", "account"];
+    let tables = reserved(&budgets, [None, Some(Fault::LostRequest)]);
     let settled = handle(event_for(&budgets, answered()), &tables).await.unwrap();
-    assert_eq!((&settled["throttled"], &settled["budgets"]), (&json!(false), &json!([])));
-    assert_eq!((held(&tables, "tenant/acme"), held(&tables, "a.b")), (200, 200));
+    assert_eq!((&settled["throttled"], settled.get("reservation")), (&json!(false), None));
+    assert_eq!(settled["budgets"].as_array().map(Vec::len), Some(1));
+    assert_eq!(budgets.map(|budget| held(&tables, budget)), [0, 200, 200]);
+    assert_eq!(tables.counts().writes, 2);
 }
 
 #[tokio::test]
@@ -244,5 +284,9 @@ async fn the_key_goes_back_unless_a_hold_may_stand() {
 async fn a_document_of_another_version_is_a_named_error() {
     let mut other = event(answered());
     other["settlement"]["period"] = json!("November");
-    assert_eq!(handle(other, &reserved(&["a.b"], [])).await.unwrap_err().name, ErrorName::InternalError);
+    let error = handle(other, &reserved(&["a.b"], [])).await.unwrap_err();
+    assert_eq!(
+        (error.name, error.details["path"].as_str()),
+        (ErrorName::InternalError, Some("settlement.period"))
+    );
 }

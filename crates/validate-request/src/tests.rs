@@ -67,3 +67,119 @@ async fn a_request_of_any_size_past_the_limit_is_too_large() {
         }
     }
 }
+
+const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAIAAAACACAIAAAA=";
+
+/// A conversation with everything that a request can hold.
+fn everything() -> Value {
+    json!({
+        "modelId": "us.anthropic.claude-sonnet-4-6",
+        "prompt": {
+            "messages": [
+                { "role": "system", "content": [{ "text": "Be brief." }, { "cachePoint": { "type": "default", "ttl": "1h" } }] },
+                { "role": "user", "content": [
+                    { "text": "Look." },
+                    { "image": { "format": "png", "source": { "bytes": PNG } } },
+                    { "document": { "format": "txt", "name": "a", "source": { "bytes": "YQ==" }, "citations": { "enabled": true } } },
+                    { "cachePoint": { "type": "default" } },
+                ] },
+                { "role": "assistant", "content": [
+                    { "reasoningContent": { "reasoningText": { "text": "", "signature": "c2ln" } } },
+                    { "toolUse": { "toolUseId": "a", "name": "look", "input": { "at": 1 } } },
+                ] },
+                { "role": "user", "content": [{ "toolResult": { "toolUseId": "a", "content": [{ "json": {} }], "status": "success" } }] },
+            ],
+            "tools": [{ "toolSpec": { "name": "look", "description": "Looks.", "strict": true, "inputSchema": { "json": { "type": "object" } } } }],
+            "toolChoice": { "tool": { "name": "look" } },
+        },
+        "inference": {
+            "maxTokens": 2_048, "temperature": 1.0, "topP": 0.5, "topK": 9, "stopSequences": ["END"],
+            "reasoning": { "budgetTokens": 1_024 }, "serviceTier": "priority",
+            "responseFormat": { "schema": { "type": "object" }, "name": "a", "description": "b" },
+        },
+        "tags": { "applicationId": "a", "costCenter": "b", "environment": "c" },
+        "tenant": "acme",
+        "idempotencyKey": "k",
+    })
+}
+
+#[tokio::test]
+async fn a_plain_request_has_nothing_that_only_converse_has() {
+    let request = json!({"modelId": "us.anthropic.claude-sonnet-4-6", "prompt": {"messages": [{"role": "user", "content": [{"text": "Why?"}]}]}});
+    let valid = validate(request).await.unwrap();
+    let expected = json!({
+        "isPlain": true, "unbounded": null, "uncountedTokens": 0, "mayCount": true, "countFirst": false, "cache": null,
+        "serviceTier": null
+    });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&valid[field], value, "{field}");
+    }
+    assert_eq!(valid["prompt"]["messages"][0]["content"], "Why?");
+}
+
+#[tokio::test]
+async fn the_later_steps_are_told_what_a_request_needs() {
+    let valid = validate(everything()).await.unwrap();
+    assert_eq!(valid["isPlain"], false);
+    assert_eq!(valid["cache"], "1h");
+    assert_eq!(valid["serviceTier"], "priority");
+    // The schema of the answer, which CountTokens does not count.
+    let uncounted = valid["uncountedTokens"].as_u64().unwrap();
+    assert!((1_280..1_400).contains(&uncounted), "{uncounted}");
+    assert!(valid["inputBound"].as_u64().unwrap() > uncounted);
+
+    let mut short = everything();
+    short["prompt"]["messages"][0]["content"] = json!("Be brief.");
+    assert_eq!(validate(short).await.unwrap()["cache"], "5m");
+}
+
+/// Claude's tokens can be counted; of other models nobody knows how much a PDF costs.
+#[tokio::test]
+async fn a_part_without_a_bound_is_named() {
+    let read = |model_id: &str| {
+        json!({"modelId": model_id, "prompt": {"messages": [{"role": "user", "content": [
+            { "text": "Read it." },
+            { "document": { "format": "pdf", "name": "a", "source": { "bytes": "JVBERi0xLjc=" } } },
+        ]}]}})
+    };
+    let valid = validate(read("us.anthropic.claude-sonnet-4-6")).await.unwrap();
+    assert_eq!((&valid["unbounded"], &valid["countFirst"]), (&Value::Null, &json!(true)));
+    assert_eq!((&valid["mayCount"], &valid["inputBound"]), (&json!(true), &json!(1_000_000)));
+    let valid = validate(read("amazon.nova-pro-v1:0")).await.unwrap();
+    assert_eq!(valid["unbounded"], "prompt.messages[0].content[1]");
+    assert_eq!((&valid["countFirst"], &valid["mayCount"]), (&json!(false), &json!(false)));
+}
+
+/// The model is another, and nothing else.
+#[tokio::test]
+async fn a_fallback_is_asked_for_the_same() {
+    let first = validate(everything()).await.unwrap();
+    let again =
+        handle(json!({"request": first, "fallbackModelId": "us.anthropic.claude-haiku-4-5-20251001-v1:0"}))
+            .await
+            .unwrap();
+    let asked = everything();
+    for field in ["prompt", "inference", "tags", "tenant", "idempotencyKey"] {
+        assert_eq!(again[field], asked[field], "{field}");
+        assert_eq!(first[field], asked[field], "{field}");
+    }
+    for field in ["isPlain", "cache", "serviceTier", "uncountedTokens", "unbounded", "countFirst"] {
+        assert_eq!(again[field], first[field], "{field}");
+    }
+    assert_eq!(again["modelId"], "us.anthropic.claude-haiku-4-5-20251001-v1:0");
+    // Whether a picture has a bound is the model's, and is asked again.
+    let other =
+        handle(json!({"request": first, "fallbackModelId": "qwen.qwen3-vl-235b-a22b"})).await.unwrap();
+    assert_eq!(other["unbounded"], "prompt.messages[1].content[1]");
+}
+
+/// What is too large, and where: the sentence alone would leave a client to guess.
+#[tokio::test]
+async fn a_request_past_the_limit_names_its_largest_part() {
+    let request = json!({"modelId": "amazon.nova-2-lite-v1:0", "prompt": {"messages": [
+        {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "x".repeat(300_000)}, {"role": "user", "content": "Why?"},
+    ]}});
+    let error = validate(request).await.unwrap_err();
+    assert_eq!(error.details["path"], "prompt.messages[1].content");
+    assert_eq!(error.details["pathBytes"], 300_006);
+}

@@ -119,7 +119,7 @@ pub struct ReasoningBlock {
     pub redacted: Option<String>,
 }
 
-/// A model's answer, whoever made it.
+/// A model's answer, in one form for all vendors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NormalizedAnswer {

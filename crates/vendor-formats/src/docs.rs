@@ -25,9 +25,9 @@ their id does not say which model is behind it; without one they are refused. Th
 Where the ids of two rows overlap, the upper row counts. *Module* is the one of `vendor-formats` that knows the vendor's own format,
 also where the model is called by Converse; its function is `format-<module>`.
 
-## The way of calling
+## How a model is called
 
-*Called* is what happens by itself. The attribute `calling` of a limit item forces the way for the item's model:
+*Called* is the default. The attribute `calling` of a limit item overrides it for the item's model:
 
 - `native` has InvokeModel called with the vendor's own body, for a model that has no Converse, such as some imported ones. Where the
   table says that the body carries no usage, or only sometimes, the sentry does not learn what the call used: the request stays
@@ -35,7 +35,7 @@ also where the model is called by Converse; its function is `format-<module>`.
   A vendor without a format of its own is called by Converse all the same.
 - `converse` has Converse called, which always says the usage. It takes fewer settings from some models than their own body does.
 
-What a model takes, in the second table, is meant for the way in which it is called by itself.
+The second table says what a model takes when it is called by its default.
 
 ";
 
@@ -43,8 +43,8 @@ const TAKES: &str = "
 ## What each takes
 
 `system`: *own* where the model has a place for it, *first user turn* where it is put at the head of that. *Assistant first*: whether
-the conversation may begin with what the assistant said. *Begun answer* is an assistant message at the end that the model continues. What a model does not take is refused with the name of the field; nothing
-is dropped in silence, and no parameter is sent that the request does not have, except the output limit (1,024 by default).
+the conversation may begin with what the assistant said. *Begun answer* is an assistant message at the end that the model continues. What a model does not take is refused with the name of the field; no
+setting is dropped silently, and no parameter is sent that the request does not have, except the output limit (1,024 by default).
 
 Models that take one text instead of messages refuse a message that contains a border of their prompt template (for example
 `<|eot_id|>` for Llama 3, `[INST]` for Mistral 7B), since it could forge a turn.
@@ -58,7 +58,7 @@ const FEATURE_HEAD: &str = "
 
 A request with anything but text (tools, pictures, documents, earlier tool calls, reasoning, a schema for the answer, a service
 tier, cache points) is called through Converse, whatever the first table says. What a family does not take is refused before the
-call, with its path in the request and a way out: Bedrock refuses some of it and ignores the rest in silence.
+call, with its path in the request and a way out: Bedrock refuses some of it and ignores the rest silently.
 
 - *tools*: with `toolChoice` *auto* the model decides; *any* and *by name* can be forced. The name `sentry_response_format` is
   reserved. *strict* tools need `\"additionalProperties\": false` in every object.

@@ -13,7 +13,7 @@ use crate::traits::{SystemRole, Traits};
 pub struct ChatRequest {
     /// The id by which the model will be called.
     pub model_id: String,
-    /// The family; `None` for an opaque id of which nobody said which model it is.
+    /// The family; `None` for an opaque id without a known model.
     pub family: Option<String>,
     /// Messages, tools and what the model must do with them.
     pub prompt: Prompt,

@@ -1,4 +1,4 @@
-//! The functions that Step Functions adds to JSONata, and the one that it takes away.
+//! The functions that Step Functions adds to JSONata, and `$eval`, which it removes.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -110,7 +110,7 @@ fn range(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
         let Some(following) = next.checked_add(step) else { break };
         next = following;
     }
-    // A lone element stands for itself, as AWS was recorded to give it.
+    // A single element is given without an array, as in executions recorded from AWS.
     Ok(match items.as_slice() {
         [item] => item.clone(),
         _ => JValue::from(items),

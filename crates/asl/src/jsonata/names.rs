@@ -38,7 +38,7 @@ impl Names {
     }
 
     fn walk(&mut self, node: &AstNode) {
-        // A tree may be deeper than the stack of a thread.
+        // The recursion is as deep as the expression, which can exceed the stack of a thread.
         with_stack(|| self.node(node));
     }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_outside_of_texts_only() {
+    fn names_inside_string_literals_are_ignored() {
         for (source, expected) in [
             ("$a & '$b' & \"$c\" & $d", "a d"),
             ("$contains($a, /['\"]$b/) and $c", "a c contains"),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_expression_is_read_to_its_ground() {
+    fn a_deeply_nested_expression_is_read_completely() {
         for (open, close, depth) in [("[", "]", 400), ("{'a': ", "}", 400), ("($x := 1; ", ")", 990)] {
             let deep = format!("{}$a{}", open.repeat(depth), close.repeat(depth));
             assert!(names(&deep).used.contains("a"), "{open}");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_expression_sets_itself_is_told_apart() {
+    fn variables_that_an_expression_sets_are_distinguished() {
         for (source, expected) in [
             ("($a := 1; $a + $b)", "a"),
             ("$map($b, function ( $v , $i ) { $v + $i })", "i v"),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_states_are_found_in_any_writing() {
+    fn parts_of_states_are_found_in_any_notation() {
         for (source, expected) in [
             ("$states.input.a", "input"),
             ("$states . input & $states\n./* ' */result[0]", "input result"),

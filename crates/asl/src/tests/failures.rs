@@ -110,7 +110,7 @@ async fn an_expression_that_fails_can_be_caught_by_its_state() {
     );
 }
 
-/// States that work, and fail only at what is made of their results.
+/// States whose work succeeds and whose `Assign` or `Output` fails.
 fn working(more: &Value) -> [Value; 3] {
     let inner = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Pass", "End": true}}});
     [
@@ -176,7 +176,7 @@ async fn a_fail_may_compute_its_error_and_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_has_its_time_and_no_more() {
+async fn a_task_is_stopped_at_its_timeout() {
     let states = |seconds: Value| json!({"First": task(json!({"TimeoutSeconds": seconds}))});
     let slow = || Script::default().reply("First", 60, Ok(Value::Null));
     for seconds in [json!(3), json!("{% 1 + 2 %}")] {
@@ -188,7 +188,7 @@ async fn a_task_has_its_time_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_execution_has_its_time_and_express_five_minutes() {
+async fn an_execution_is_stopped_at_its_timeout_or_after_five_minutes() {
     let wait = json!({"First": {"Type": "Wait", "Seconds": 1_000, "End": true}});
     let (execution, _) = execute(machine(wait.clone()), Value::Null, Script::default()).await;
     assert_eq!((execution.status, execution.duration.as_secs()), (Status::TimedOut, 300));

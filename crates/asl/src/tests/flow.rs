@@ -1,4 +1,4 @@
-//! Data flow, variables and the states that steer.
+//! Data flow, variables, and the states that choose a path.
 
 use super::*;
 
@@ -76,7 +76,7 @@ async fn the_first_rule_that_applies_decides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_choice_without_a_match_and_a_condition_without_a_truth_are_named() {
+async fn a_choice_without_a_match_and_a_condition_that_is_no_boolean_fail_by_name() {
     let choice = |condition: &str| json!({"First": {"Type": "Choice", "Choices": [{"Condition": condition, "Next": "End"}]}, "End": {"Type": "Succeed"}});
     assert_eq!(error(choice("{% false %}"), Value::Null, Script::default()).await, "States.NoChoiceMatched");
     for condition in ["{% 'yes' %}", "{% 1 %}", "{% $states.input.nothing %}", "{% $nope %}"] {
@@ -152,7 +152,7 @@ async fn a_map_iterates_in_order_with_at_most_so_many_at_once() {
             execute(machine(map(json!({"MaxConcurrency": concurrency}))), input.clone(), script).await;
         assert_eq!((execution.duration.as_secs(), script.most_at_once()), (seconds, most));
     }
-    // A slow iteration holds up nobody, and its result keeps its place.
+    // A slow iteration does not delay the others, and results keep the order of the items.
     let mut slow = Script::default();
     for (result, seconds) in [("a", 3), ("b", 1), ("c", 1), ("d", 1)] {
         slow = slow.reply("Each", seconds, Ok(json!(result)));

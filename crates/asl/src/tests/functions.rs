@@ -37,7 +37,7 @@ async fn step_functions_own_functions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reserved_variable_is_there_in_any_writing() {
+async fn the_reserved_variable_is_found_in_any_notation() {
     let input = json!({"a": 7});
     for expression in [
         "$states.input.a",
@@ -53,7 +53,7 @@ async fn the_reserved_variable_is_there_in_any_writing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_language_must_not_do() {
+async fn removed_functions_and_invalid_arguments_fail() {
     for expression in [
         "$eval('1')",
         "$states.input.nothing",

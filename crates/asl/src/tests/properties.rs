@@ -57,12 +57,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
-/// What stands between the tokens of an expression and means nothing.
+/// White space and comments between the tokens of an expression.
 fn spacing() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(&["", " ", "\n\t", "/* ' */", "/* \" $states */", " /* /x */ "][..])
 }
 
-/// A text of the tokens of expressions, in an order that seldom makes sense.
+/// Tokens of expressions in a random order.
 fn tokens() -> impl Strategy<Value = String> {
     const TOKENS: [&str; 40] = [
         "$states", "$kept", "$", "$$", "$sum", "$string", "$lookup", ".", "input", "`it's`", "'a'", "\"$b\"",

@@ -4,11 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, Method};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::usage::{Book, Outcome, TokenUsage, UsageEvent, UsageSink};
+use super::event_stream;
+use super::usage::{Book, CallOutcome, TokenUsage, UsageEvent, UsageSink};
 use super::{Bedrock, BedrockConfig, BedrockError, Operation};
 use crate::clock::Clock;
 use crate::faults::Faults;
@@ -124,15 +127,11 @@ impl Endpoint {
         if let Some(fault) = fault.as_ref().filter(|fault| !fault.lost_reply) {
             return Err(BedrockError::from(fault));
         }
-        let segment = match operation {
-            Operation::InvokeModel => "invoke",
-            Operation::Converse => "converse",
-            Operation::CountTokens => "count-tokens",
-        };
-        let path = format!("/model/{}/{segment}", utf8_percent_encode(model_id, PATH_SEGMENT));
+        let path = format!("/model/{}/{}", utf8_percent_encode(model_id, PATH_SEGMENT), operation.path());
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
-        headers.insert("accept", HeaderValue::from_static("application/json"));
+        let accept = if operation.streams() { event_stream::CONTENT_TYPE } else { "application/json" };
+        headers.insert("accept", HeaderValue::from_static(accept));
         let started = Instant::now();
         let reply = self.forwarder.send(Method::POST, &path, &headers, body).await;
         let mut reply = reply.map_err(|error| BedrockError {
@@ -162,7 +161,7 @@ impl Endpoint {
         self.sink.record(&UsageEvent {
             model_id: model_id.to_owned(),
             at: self.clock.now(),
-            outcome: if answered { Outcome::Success } else { Outcome::of_status(reply.status) },
+            outcome: if answered { CallOutcome::Success } else { CallOutcome::of_status(reply.status) },
             usage,
             latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
         });
@@ -173,12 +172,31 @@ impl Endpoint {
     }
 }
 
-/// The tokens of an answer: Converse has them in its body, InvokeModel in headers.
+/// The tokens of an answer: Converse has them in its body, InvokeModel in headers, and streams in
+/// their last event.
 fn tokens(reply: &Reply) -> TokenUsage {
-    let body = reply.json_body();
+    let events = if reply.header("content-type") == Some(event_stream::CONTENT_TYPE) {
+        event_stream::decode(&reply.body)
+    } else {
+        Vec::new()
+    };
+    let metrics = events.last().filter(|event| event.kind == "chunk").and_then(|event| {
+        let bytes = STANDARD.decode(event.document["bytes"].as_str()?).ok()?;
+        let mut chunk: Value = serde_json::from_slice(&bytes).ok()?;
+        Some(chunk["amazon-bedrock-invocationMetrics"].take())
+    });
+    let metrics = metrics.unwrap_or_default();
+    let usage = match events.into_iter().find(|event| event.kind == "metadata") {
+        Some(mut event) => event.document["usage"].take(),
+        None => reply.json_body()["usage"].take(),
+    };
     let count = |header: &str, member: &str| {
         let header = reply.header(&format!("x-amzn-bedrock-{header}-token-count"));
-        header.and_then(|text| text.parse().ok()).or_else(|| body["usage"][member].as_u64()).unwrap_or(0)
+        header
+            .and_then(|text| text.parse().ok())
+            .or_else(|| usage[member].as_u64())
+            .or_else(|| metrics[member.replace("Tokens", "TokenCount")].as_u64())
+            .unwrap_or(0)
     };
     TokenUsage {
         input: count("input", "inputTokens"),

@@ -1,7 +1,13 @@
-//! Wishes that a test or a demonstration writes into its last user message:
-//! `#sim output=500 input=1350 latency=1000ms stop=end_turn error=ThrottlingException`.
+//! Wishes that a test or a demonstration writes into its last user message.
+//!
+//! A line `#sim output=500 input=1350 latency=1000ms stop=end_turn error=ThrottlingException` says
+//! what the model writes, reads and fails with; the fields of [`Directives`] are its keys. Through
+//! Converse, each line `#call calculator {"a":1}` has the model call a tool of the request with
+//! this input, or with `{}` where none is given.
 
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use super::error::BedrockError;
 
@@ -26,6 +32,23 @@ pub struct Directives {
     pub error: Option<BedrockError>,
     /// The failed call is billed all the same.
     pub billed: bool,
+    /// The thoughts come back encrypted.
+    pub redacted: bool,
+    /// The text cites a document.
+    pub citations: bool,
+    /// The tier that serves the call, whatever was asked for.
+    pub tier: Option<String>,
+    /// The tools that the model calls.
+    pub calls: Vec<ToolCallDirective>,
+}
+
+/// A tool that the model is to call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolCallDirective {
+    /// The tool.
+    pub name: String,
+    /// Its input.
+    pub input: Value,
 }
 
 /// The most tokens that a directive may ask for: more would only test the memory of the host.
@@ -36,9 +59,10 @@ const MOST: u64 = 10_000_000;
 /// # Errors
 /// A key is not known, or a value does not fit its key; the message names it.
 pub fn read(message: &str) -> Result<Directives, BedrockError> {
-    let mut wish = Directives::default();
-    let Some(line) = message.lines().rev().find_map(directive) else {
-        return Ok(wish);
+    let calls = message.lines().filter_map(|line| after(line, "#call")).map(call);
+    let mut directives = Directives { calls: calls.collect::<Result<Vec<_>, _>>()?, ..Directives::default() };
+    let Some(line) = message.lines().rev().find_map(|line| after(line, "#sim")) else {
+        return Ok(directives);
     };
     for part in line.split_whitespace() {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
@@ -48,47 +72,75 @@ pub fn read(message: &str) -> Result<Directives, BedrockError> {
             number.ok_or_else(|| refuse(&format!("`{key}` takes a whole number up to {MOST}")))
         };
         match key {
-            "output" => wish.output = Some(tokens()?),
-            "input" => wish.input = Some(tokens()?),
-            "cacheRead" => wish.cache_read = tokens()?,
-            "cacheWrite" => wish.cache_write = tokens()?,
-            "reasoning" => wish.reasoning = Some(tokens()?),
+            "output" => directives.output = Some(tokens()?),
+            "input" => directives.input = Some(tokens()?),
+            "cacheRead" => directives.cache_read = tokens()?,
+            "cacheWrite" => directives.cache_write = tokens()?,
+            "reasoning" => directives.reasoning = Some(tokens()?),
             "latency" => {
-                wish.latency =
+                directives.latency =
                     Some(duration(value).ok_or_else(|| {
                         refuse("`latency` takes a time such as 250ms or 2s, up to 15 minutes")
                     })?)
             }
-            "stop" if !value.is_empty() => wish.stop = Some(value.to_owned()),
+            "stop" if !value.is_empty() => directives.stop = Some(value.to_owned()),
             "stop" => {
                 return Err(refuse("`stop` takes a stop reason such as end_turn or max_tokens"));
             }
             "error" => {
                 let error = BedrockError::named(value);
-                wish.error = Some(
+                directives.error = Some(
                     error
                         .ok_or_else(|| refuse(&format!("`error` takes one of {}", BedrockError::names())))?,
                 );
             }
-            "billed" => {
-                wish.billed = value.parse().map_err(|_| refuse("`billed` takes true or false"))?;
+            "billed" | "redacted" | "citations" => {
+                let value = value.parse().map_err(|_| refuse(&format!("`{key}` takes true or false")))?;
+                match key {
+                    "billed" => directives.billed = value,
+                    "redacted" => directives.redacted = value,
+                    _ => directives.citations = value,
+                }
             }
+            "tier" if ["default", "flex", "priority", "reserved"].contains(&value) => {
+                directives.tier = Some(value.to_owned());
+            }
+            "tier" => return Err(refuse("`tier` takes default, flex, priority or reserved")),
             _ => {
                 return Err(refuse(
-                    "unknown key; known are output, input, cacheRead, cacheWrite, reasoning, latency, stop, error and billed",
+                    "unknown key; known are output, input, cacheRead, cacheWrite, reasoning, redacted, citations, tier, latency, stop, error and billed",
                 ));
             }
         }
     }
-    Ok(wish)
+    Ok(directives)
 }
 
-/// What follows `#sim` on this line, also after the `User:` that plain prompts put before a turn.
-fn directive(line: &str) -> Option<&str> {
+/// What follows this word on a line, also after the `User:` that plain prompts put before a turn.
+fn after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let line = line.trim_start();
     let line = ["User:", "Human:"].iter().find_map(|role| line.strip_prefix(role)).unwrap_or(line);
-    let rest = line.trim_start().strip_prefix("#sim")?;
+    let rest = line.trim_start().strip_prefix(word)?;
     (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some(rest)
+}
+
+/// The call that `calculator {"a":1}` describes.
+fn call(text: &str) -> Result<ToolCallDirective, BedrockError> {
+    let (name, input) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    let input = match input.trim() {
+        "" => Value::Object(Map::new()),
+        input => serde_json::from_str(input).ok().filter(Value::is_object).ok_or_else(|| {
+            BedrockError::validation(format!(
+                "#call: the input of `{name}` must be a JSON object on the same line"
+            ))
+        })?,
+    };
+    if name.is_empty() {
+        return Err(BedrockError::validation(
+            "#call: write the name of a tool and its input, as in #call add {\"a\":1}",
+        ));
+    }
+    Ok(ToolCallDirective { name: name.to_owned(), input })
 }
 
 fn duration(text: &str) -> Option<Duration> {

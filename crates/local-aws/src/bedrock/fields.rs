@@ -9,12 +9,12 @@ type Result<T> = std::result::Result<T, BedrockError>;
 
 /// An object of a request body, and where it is.
 #[derive(Debug, Clone)]
-pub struct Fields<'a> {
+pub struct RequestFields<'a> {
     pointer: String,
     map: &'a Map<String, Value>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> RequestFields<'a> {
     /// The body itself.
     pub fn root(body: &'a Value) -> Result<Self> {
         Self::at("#", body)
@@ -171,19 +171,23 @@ impl<'a> Fields<'a> {
     }
 
     /// A list that must be there and hold something, each item an object with its place.
-    pub fn objects(&self, key: &str) -> Result<Vec<Fields<'a>>> {
+    pub fn objects(&self, key: &str) -> Result<Vec<RequestFields<'a>>> {
         self.required(key)?;
         let items = self.list(key)?.unwrap_or_default();
         let path = self.path(key);
         if items.is_empty() {
             return Err(BedrockError::malformed(&path, "expected minimum item count: 1, found: 0"));
         }
-        items.iter().enumerate().map(|(index, item)| Fields::at(&format!("{path}/{index}"), item)).collect()
+        items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| RequestFields::at(&format!("{path}/{index}"), item))
+            .collect()
     }
 
     /// An object inside this one.
-    pub fn object(&self, key: &str) -> Result<Option<Fields<'a>>> {
-        self.map.get(key).map(|value| Fields::at(&self.path(key), value)).transpose()
+    pub fn object(&self, key: &str) -> Result<Option<RequestFields<'a>>> {
+        self.map.get(key).map(|value| RequestFields::at(&self.path(key), value)).transpose()
     }
 
     /// Where the value of this key is.

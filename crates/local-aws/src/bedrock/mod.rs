@@ -5,15 +5,18 @@
 //! billed. Where it cannot know better it is strict: a body that the real service might let pass
 //! and this one refuses costs a test run; the other way round it costs production.
 
-mod ask;
+mod answer;
 pub mod backend;
 pub(crate) mod casing;
 mod converse;
 mod count_tokens;
 mod directives;
 mod error;
+mod event_stream;
 mod fields;
 mod models;
+mod prompt_cache;
+mod request;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -27,11 +30,14 @@ use serde_json::{Value, json};
 
 use crate::faults::Faults;
 use crate::http::{Reply, new_id};
-use ask::{Answer, Ask};
+use answer::SimulatedAnswer;
 use directives::Directives;
 pub use error::BedrockError;
+use event_stream::StreamEvent;
 use models::Model;
-use usage::{Book, Outcome, TokenUsage, UsageEvent, UsageSink};
+use prompt_cache::{CacheUse, PromptCache};
+use request::SimulatedRequest;
+use usage::{Book, CallOutcome, TokenUsage, UsageEvent, UsageSink};
 
 /// How the simulated models behave.
 #[derive(Debug, Clone)]
@@ -64,6 +70,10 @@ pub enum Operation {
     InvokeModel,
     /// `POST /model/{modelId}/converse`
     Converse,
+    /// `POST /model/{modelId}/invoke-with-response-stream`
+    InvokeModelWithResponseStream,
+    /// `POST /model/{modelId}/converse-stream`
+    ConverseStream,
     /// `POST /model/{modelId}/count-tokens`
     CountTokens,
 }
@@ -75,27 +85,52 @@ impl Operation {
         match self {
             Self::InvokeModel => "InvokeModel",
             Self::Converse => "Converse",
+            Self::InvokeModelWithResponseStream => "InvokeModelWithResponseStream",
+            Self::ConverseStream => "ConverseStream",
             Self::CountTokens => "CountTokens",
         }
+    }
+
+    /// The last segment of its path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::InvokeModel => "invoke",
+            Self::Converse => "converse",
+            Self::InvokeModelWithResponseStream => "invoke-with-response-stream",
+            Self::ConverseStream => "converse-stream",
+            Self::CountTokens => "count-tokens",
+        }
+    }
+
+    /// Is its answer a stream of events?
+    #[must_use]
+    pub fn streams(self) -> bool {
+        matches!(self, Self::InvokeModelWithResponseStream | Self::ConverseStream)
     }
 
     /// The operation of the last segment of a path.
     #[must_use]
     pub fn of_path(segment: &str) -> Option<Self> {
-        match segment {
-            "invoke" => Some(Self::InvokeModel),
-            "converse" => Some(Self::Converse),
-            "count-tokens" => Some(Self::CountTokens),
-            _ => None,
-        }
+        [
+            Self::InvokeModel,
+            Self::Converse,
+            Self::InvokeModelWithResponseStream,
+            Self::ConverseStream,
+            Self::CountTokens,
+        ]
+        .into_iter()
+        .find(|operation| operation.path() == segment)
     }
 }
 
 /// A call that was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Called {
-    /// The answer's body.
+    /// The answer's body; null for a stream.
     pub body: Value,
+    /// The events of a stream.
+    events: Vec<StreamEvent>,
     /// What it cost; nothing for CountTokens.
     pub usage: TokenUsage,
     /// How long it took.
@@ -108,6 +143,7 @@ pub struct Bedrock {
     faults: Arc<Faults>,
     sink: Arc<dyn UsageSink>,
     book: Mutex<Book>,
+    prompt_cache: Mutex<PromptCache>,
 }
 
 impl std::fmt::Debug for Bedrock {
@@ -120,7 +156,7 @@ impl Bedrock {
     /// A service that suffers these faults and tells the sink of every call.
     #[must_use]
     pub fn new(config: BedrockConfig, faults: Arc<Faults>, sink: Arc<dyn UsageSink>) -> Self {
-        Self { config, faults, sink, book: Mutex::default() }
+        Self { config, faults, sink, book: Mutex::default(), prompt_cache: Mutex::default() }
     }
 
     /// Answers an HTTP request; the model id is already URL-decoded.
@@ -145,6 +181,13 @@ impl Bedrock {
             }
         };
         match result {
+            Ok(called) if operation.streams() => match event_stream::encode(&called.events) {
+                Some(body) => Reply::new(200, event_stream::CONTENT_TYPE, body)
+                    .with_header("x-amzn-bedrock-content-type", "application/json")
+                    .with_header("x-amzn-requestid", id),
+                None => BedrockError::validation("An event of the answer is longer than a frame may be.")
+                    .reply(&id),
+            },
             Ok(called) => {
                 let reply =
                     Reply::json(200, "application/json", &called.body).with_header("x-amzn-requestid", id);
@@ -248,22 +291,24 @@ impl Bedrock {
         id: &str,
     ) -> Result<Called, BedrockError> {
         let read = match operation {
-            Operation::InvokeModel => vendors::read(model, body),
-            Operation::Converse => converse::read(model, body),
+            Operation::InvokeModel | Operation::InvokeModelWithResponseStream => vendors::read(model, body),
+            Operation::Converse | Operation::ConverseStream => converse::read(model, body),
             Operation::CountTokens => count_tokens::read(model, body),
         };
-        let prepared = read.and_then(|ask| {
-            let wish = directives::read(&ask.question)?;
-            Ok((ask, wish))
+        let prepared = read.and_then(|request| {
+            let directives = directives::read(&request.question)?;
+            Ok((request, directives))
         });
         let counts = operation == Operation::CountTokens;
-        let (ask, wish) = prepared.inspect_err(|error| self.tell_failure(model, error, counts, now))?;
+        let (request, directives) =
+            prepared.inspect_err(|error| self.tell_failure(model, error, counts, now))?;
         let fault = self.faults.take("bedrock", operation.name());
         if counts {
             return match fault {
                 Some(fault) => Err(BedrockError::from(&fault)),
                 None => Ok(Called {
-                    body: json!({ "inputTokens": wish.input.unwrap_or(ask.input_tokens) }),
+                    body: json!({ "inputTokens": directives.input.unwrap_or(request.input_tokens) }),
+                    events: Vec::new(),
                     usage: TokenUsage::default(),
                     latency_ms: 0,
                 }),
@@ -272,45 +317,53 @@ impl Bedrock {
         let lost = fault.as_ref().is_some_and(|fault| fault.lost_reply);
         let error = match fault {
             Some(fault) if !lost => Some(BedrockError::from(&fault)),
-            _ => wish.error.clone(),
+            _ => directives.error.clone(),
         };
-        let answer = self.generate(model, &ask, &wish, now, id)?;
+        let (answer, cached) = self
+            .generate(model, &request, &directives, now, id)
+            .inspect_err(|error| self.tell_failure(model, error, counts, now))?;
+        let bill = || {
+            self.book().bill(&model.metric_id, answer.usage);
+            self.prompt_cache().keep(&model.id, &cached, now);
+        };
         if let Some(error) = error {
-            tokio::time::sleep(wish.latency.unwrap_or_default()).await;
-            if wish.billed {
-                self.book().bill(&model.metric_id, answer.usage);
+            tokio::time::sleep(directives.latency.unwrap_or_default()).await;
+            if directives.billed {
+                bill();
             }
             self.sink.record(&UsageEvent {
                 model_id: model.metric_id.clone(),
-                at: ended(now, wish.latency.unwrap_or_default()),
-                outcome: Outcome::of_status(error.status),
-                usage: wish.billed.then_some(answer.usage),
+                at: ended(now, directives.latency.unwrap_or_default()),
+                outcome: CallOutcome::of_status(error.status),
+                usage: directives.billed.then_some(answer.usage),
                 latency_ms: 0,
             });
             return Err(error);
         }
         let latency = Duration::from_millis(answer.latency_ms);
         tokio::time::sleep(latency).await;
-        {
-            let mut book = self.book();
-            book.bill(&model.metric_id, answer.usage);
-            book.answered(&model.metric_id);
-        }
+        bill();
+        self.book().answered(&model.metric_id);
         self.sink.record(&UsageEvent {
             model_id: model.metric_id.clone(),
             at: ended(now, latency),
-            outcome: Outcome::Success,
+            outcome: CallOutcome::Success,
             usage: Some(answer.usage),
             latency_ms: answer.latency_ms,
         });
         if lost {
             return Err(BedrockError::lost());
         }
-        let written = match operation {
-            Operation::Converse => converse::write(&answer),
-            _ => vendors::write(model, body, &answer),
-        };
-        Ok(Called { body: written, usage: answer.usage, latency_ms: answer.latency_ms })
+        let (mut written, mut events) = (Value::Null, Vec::new());
+        match operation {
+            Operation::Converse => written = converse::answer::write(&request, &answer),
+            Operation::ConverseStream => events = converse::stream::events(&request, &answer),
+            Operation::InvokeModelWithResponseStream => {
+                events = vendors::stream::events(model, body, &answer)
+            }
+            Operation::InvokeModel | Operation::CountTokens => written = vendors::write(model, body, &answer),
+        }
+        Ok(Called { body: written, events, usage: answer.usage, latency_ms: answer.latency_ms })
     }
 
     fn tell_failure(&self, model: &Model, error: &BedrockError, counts: bool, now: DateTime<Utc>) {
@@ -318,7 +371,7 @@ impl Bedrock {
             self.sink.record(&UsageEvent {
                 model_id: model.metric_id.clone(),
                 at: now,
-                outcome: Outcome::of_status(error.status),
+                outcome: CallOutcome::of_status(error.status),
                 usage: None,
                 latency_ms: 0,
             });
@@ -328,31 +381,48 @@ impl Bedrock {
     fn generate(
         &self,
         model: &Model,
-        ask: &Ask,
-        wish: &Directives,
+        request: &SimulatedRequest,
+        directives: &Directives,
         now: DateTime<Utc>,
         id: &str,
-    ) -> Result<Answer, BedrockError> {
-        let (reasoning, text, stop, output) = ask::write(&model.id, ask, wish, vendors::thinks(model))?;
-        let usage = TokenUsage {
-            input: wish.input.unwrap_or(ask.input_tokens),
-            output,
-            cache_read: wish.cache_read,
-            cache_write: wish.cache_write,
+    ) -> Result<(SimulatedAnswer, CacheUse), BedrockError> {
+        let content = answer::write(&model.id, request, directives, vendors::thinks(model), id)?;
+        let says = directives.input.is_some() || directives.cache_read + directives.cache_write > 0;
+        let cached = match &request.converse.cacheable {
+            Some(prompt) if !says => self.prompt_cache().look(&model.id, prompt, now),
+            _ => CacheUse::default(),
         };
-        let latency = wish.latency.or(self.config.latency).unwrap_or_else(|| {
-            let writing = output.saturating_mul(1000).checked_div(self.config.tokens_per_second).unwrap_or(0);
+        let (read, written) = (cached.read, cached.written());
+        let usage = TokenUsage {
+            input: directives.input.unwrap_or(request.input_tokens - read - written),
+            output: content.tokens,
+            cache_read: if says { directives.cache_read } else { read },
+            cache_write: if says { directives.cache_write } else { written },
+        };
+        let latency = directives.latency.or(self.config.latency).unwrap_or_else(|| {
+            let writing =
+                usage.output.saturating_mul(1000).checked_div(self.config.tokens_per_second).unwrap_or(0);
             self.config.time_to_first_token.saturating_add(Duration::from_millis(writing))
         });
-        Ok(Answer {
+        let service_tier = request.converse.service_tier.clone().map(|asked| {
+            // What a contract does not cover is served as standard, and here there is none.
+            let served = if asked == "reserved" { "default".to_owned() } else { asked };
+            directives.tier.clone().unwrap_or(served)
+        });
+        let answer = SimulatedAnswer {
             id: id.to_owned(),
             created: now.timestamp(),
-            text,
-            reasoning,
-            stop,
+            content,
             usage,
+            cache_writes: cached.writes.clone(),
+            service_tier,
             latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
-        })
+        };
+        Ok((answer, cached))
+    }
+
+    fn prompt_cache(&self) -> MutexGuard<'_, PromptCache> {
+        self.prompt_cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

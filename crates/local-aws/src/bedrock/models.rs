@@ -240,20 +240,7 @@ fn claude(stem: &str) -> Option<Model> {
     if matches!(name, "v1" | "v2" | "instant-v1") {
         return Some(Model { top_k: true, prefill: true, ..base(Format::ClaudeLegacy, 4096) });
     }
-    let (family, version) = if name.starts_with("3-") {
-        let minor = version_of(name).1;
-        ("", (3, minor))
-    } else {
-        let (family, rest) = name.split_once('-')?;
-        if !matches!(family, "opus" | "sonnet" | "haiku" | "fable" | "mythos") {
-            return None;
-        }
-        let version = if rest == "preview" { (5, 0) } else { version_of(rest) };
-        if version.0 < 4 {
-            return None;
-        }
-        (family, version)
-    };
+    let (family, version) = claude_version(name)?;
     let max_output = match (family, version) {
         ("", (3, 5)) => 8192,
         ("", (3, 7)) => 64_000,
@@ -264,7 +251,7 @@ fn claude(stem: &str) -> Option<Model> {
     };
     let sampling = match (family, version) {
         ("opus", (4, 7..)) | (_, (5.., _)) => Sampling::Refused,
-        ("opus", (4, 1)) | ("sonnet" | "haiku", (4, 5)) => Sampling::OneOf,
+        ("opus", (4, 1)) | (_, (4, 5..=6)) => Sampling::OneOf,
         _ => Sampling::Free,
     };
     Some(Model {
@@ -277,6 +264,19 @@ fn claude(stem: &str) -> Option<Model> {
         ),
         ..base(Format::Claude, max_output)
     })
+}
+
+/// The family (empty up to Claude 3) and the version of what follows `claude-`.
+pub fn claude_version(name: &str) -> Option<(&str, (u64, u64))> {
+    if name.starts_with("3-") {
+        return Some(("", (3, version_of(name).1)));
+    }
+    let (family, rest) = name.split_once('-')?;
+    if !matches!(family, "opus" | "sonnet" | "haiku" | "fable" | "mythos") {
+        return None;
+    }
+    let version = if rest == "preview" { (5, 0) } else { version_of(rest) };
+    (version.0 >= 4).then_some((family, version))
 }
 
 /// `4-7…` is (4, 7), `4-20250514…` is (4, 0); what is not a number counts as zero.

@@ -1,6 +1,11 @@
 use super::*;
 
+mod any_document;
+mod conversation_rules;
+mod converse_answers;
+mod converse_billing;
 mod models_and_text;
+mod streams;
 mod strictness;
 
 use crate::bedrock::usage::NoSink;
@@ -175,7 +180,8 @@ async fn latency_follows_the_model_of_time() {
 async fn tokens_are_counted_for_the_claude_models_that_can() {
     let bedrock = service(&[]);
     let haiku = "anthropic.claude-haiku-4-5-20251001-v1:0";
-    let input = json!({ "input": { "converse": conversation("Hello there, how are you?") } });
+    let counted = json!({ "messages": conversation("Hello there, how are you?")["messages"] });
+    let input = json!({ "input": { "converse": counted } });
     let called = bedrock.call(Operation::CountTokens, haiku, &input, noon()).await.unwrap();
     assert_eq!(called.body, json!({ "inputTokens": 10 }));
     // {"anthropic_version":"bedrock-2023-05-31","max_tokens":1,"messages":[{"role":"user","content":"Hello there"}]}
@@ -204,5 +210,5 @@ fn casing_changes_member_names_and_leaves_documents_alone() {
     assert_eq!(pascal["Output"]["Message"]["Content"][1]["ToolUse"]["Input"], json!({ "someKey": 1 }));
     assert_eq!(pascal["AdditionalModelRequestFields"], json!({ "top_k": 3 }));
     assert_eq!(pascal["Usage"]["InputTokens"], 1);
-    assert_eq!(casing::to_camel(pascal), camel);
+    assert_eq!(casing::from_integration(pascal), Ok(camel));
 }

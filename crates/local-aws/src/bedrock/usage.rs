@@ -28,7 +28,7 @@ impl TokenUsage {
 
 /// How a call ended, as CloudWatch counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// Answered.
     Success,
     /// The caller's fault.
@@ -39,7 +39,7 @@ pub enum Outcome {
     Throttled,
 }
 
-impl Outcome {
+impl CallOutcome {
     /// The outcome of an error with this status.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
@@ -59,7 +59,7 @@ pub struct UsageEvent {
     /// When it ended.
     pub at: DateTime<Utc>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// What is billed for it.
     pub usage: Option<TokenUsage>,
     /// How long it took.
@@ -137,15 +137,11 @@ impl Book {
                 (id.clone(), value)
             })
             .collect();
-        let calls = |name| self.calls.get(name).copied().unwrap_or(0);
-        json!({
-            "models": models,
-            "calls": {
-                "InvokeModel": calls("InvokeModel"),
-                "Converse": calls("Converse"),
-                "CountTokens": calls("CountTokens"),
-            },
-        })
+        let mut calls = json!({ "InvokeModel": 0, "Converse": 0, "CountTokens": 0 });
+        for (operation, count) in &self.calls {
+            calls[*operation] = json!(count);
+        }
+        json!({ "models": models, "calls": calls })
     }
 
     fn account(&mut self, model_id: &str) -> &mut Account {

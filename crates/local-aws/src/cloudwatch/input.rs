@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// What CloudWatch says when it refuses or fails.
+/// An error of CloudWatch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{shape}: {message}")]
 pub struct CloudWatchError {

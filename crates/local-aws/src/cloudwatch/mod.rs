@@ -3,7 +3,7 @@
 //!
 //! It is fed with every call of the simulated (or proxied) Bedrock and shows each only after a
 //! lag. Periods and ages of data are treated as the real service treats them, so that a query that
-//! would come back empty there comes back empty here.
+//! the real service answers without data is answered without data here.
 
 mod cbor;
 mod data;
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::bedrock::usage::{Outcome, UsageEvent, UsageSink};
+use crate::bedrock::usage::{CallOutcome, UsageEvent, UsageSink};
 use crate::faults::{Fault, Faults};
 use crate::http::{Reply, new_id};
 use input::CloudWatchError;
@@ -56,7 +56,7 @@ pub struct CloudWatch {
 const BEDROCK: &str = "AWS/Bedrock";
 
 impl CloudWatch {
-    /// An empty service that suffers these faults.
+    /// An empty service with these faults.
     #[must_use]
     pub fn new(config: CloudWatchConfig, faults: Arc<Faults>) -> Self {
         let store = Mutex::new(Store::new(config.lag));
@@ -188,10 +188,12 @@ impl UsageSink for CloudWatch {
     fn record(&self, event: &UsageEvent) {
         let mut values: Vec<(&str, u64)> = Vec::with_capacity(6);
         match event.outcome {
-            Outcome::Success => values.extend([("Invocations", 1), ("InvocationLatency", event.latency_ms)]),
-            Outcome::ClientError => values.push(("InvocationClientErrors", 1)),
-            Outcome::ServerError => values.push(("InvocationServerErrors", 1)),
-            Outcome::Throttled => values.push(("InvocationThrottles", 1)),
+            CallOutcome::Success => {
+                values.extend([("Invocations", 1), ("InvocationLatency", event.latency_ms)])
+            }
+            CallOutcome::ClientError => values.push(("InvocationClientErrors", 1)),
+            CallOutcome::ServerError => values.push(("InvocationServerErrors", 1)),
+            CallOutcome::Throttled => values.push(("InvocationThrottles", 1)),
         }
         if let Some(usage) = event.usage {
             values.extend([("InputTokenCount", usage.input), ("OutputTokenCount", usage.output)]);

@@ -53,7 +53,7 @@ impl Stats {
     }
 }
 
-/// How long data lives at all.
+/// How long datapoints are kept.
 const DAYS_KEPT: i64 = 455;
 /// Values that become visible within so many milliseconds wait together, so that a busy minute
 /// costs memory by time, not by calls.
@@ -99,7 +99,7 @@ impl Store {
         self.waiting.entry((seen, id, minute)).and_modify(|held| held.merge(stats)).or_insert(stats);
     }
 
-    /// Shows what is due by now, and forgets what is too old.
+    /// Makes values visible whose lag has passed, and drops datapoints past their retention.
     pub fn advance(&mut self, now: DateTime<Utc>) {
         let due = now.timestamp_millis().div_euclid(QUANTUM);
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= due) {

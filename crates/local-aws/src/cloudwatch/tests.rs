@@ -17,7 +17,7 @@ fn spend(watch: &CloudWatch, model: &str, time: &str, input: u64, output: u64) {
     watch.record(&UsageEvent {
         model_id: model.into(),
         at: at(time),
-        outcome: Outcome::Success,
+        outcome: CallOutcome::Success,
         usage: Some(TokenUsage { input, output, ..TokenUsage::default() }),
         latency_ms: 5,
     });
@@ -175,7 +175,7 @@ fn pages_follow_each_other_and_belong_to_their_request() {
 }
 
 #[test]
-fn what_does_not_make_sense_is_refused() {
+fn invalid_requests_are_refused() {
     let watch = service(0, &[]);
     let (start, end) = ("2026-11-23T00:00:00Z", "2026-11-23T12:00:00Z");
     let good = query("i", "InputTokenCount", "m", 60);
@@ -242,7 +242,7 @@ fn the_statistics_and_put_metric_data() {
 }
 
 #[test]
-fn list_metrics_forgets_after_two_weeks_of_silence() {
+fn list_metrics_omits_metrics_without_data_for_two_weeks() {
     let watch = service(0, &[]);
     spend(&watch, "m", "2026-11-01T00:00:00Z", 1, 1);
     let count = |now| {
@@ -264,7 +264,7 @@ fn failed_calls_are_counted_by_kind() {
         let event = UsageEvent {
             model_id: "m".into(),
             at: at("2026-11-23T12:00:00Z"),
-            outcome: Outcome::of_status(status),
+            outcome: CallOutcome::of_status(status),
             usage: None,
             latency_ms: 0,
         };
@@ -333,7 +333,7 @@ fn cbor_of(value: &Value) -> ciborium::Value {
 }
 
 #[test]
-fn faults_strike_in_every_protocol() {
+fn faults_apply_in_every_protocol() {
     let watch = service(0, &["cloudwatch.InternalServiceFault:100%"]);
     let now = at("2026-11-23T12:00:00Z");
     assert_eq!(watch.handle_json("ListMetrics", b"{}", now).status, 500);

@@ -17,7 +17,7 @@ const JSON: &str = "application/x-amz-json-1.1";
 const MOST_ENTRIES: usize = 10;
 const MOST_BYTES: usize = 262_144;
 
-/// Who is told of each event.
+/// A callback for each event.
 type Observer = Box<dyn Fn(&Value) + Send + Sync>;
 
 /// The events, newest last, up to a number.

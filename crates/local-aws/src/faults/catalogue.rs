@@ -1,15 +1,15 @@
-//! Every fault that can be asked for, by service, with its status and words.
+//! Every fault that can be requested, by service, with its HTTP status and message.
 
 /// A fault that a service knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     /// `bedrock`, `dynamodb`, `cloudwatch` or `lambda`.
     pub service: &'static str,
-    /// The error's name as the service says it.
+    /// The error's name as the service gives it.
     pub name: &'static str,
     /// The HTTP status that it comes with.
     pub status: u16,
-    /// What the service says with it.
+    /// The service's message.
     pub message: &'static str,
 }
 

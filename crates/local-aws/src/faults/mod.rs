@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use catalogue::{KILL_FUNCTION, KNOWN, Known, LOST_REPLY, SERVICES, SHORT_NAMES};
 
-/// A fault that a call must suffer.
+/// A fault that applies to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The error's name as the service says it.
+    /// The error's name as the service gives it.
     pub name: &'static str,
     /// The HTTP status that it comes with.
     pub status: u16,
-    /// What the service says with it.
+    /// The service's message.
     pub message: &'static str,
     /// The call takes effect, and its answer is dropped.
     pub lost_reply: bool,
@@ -101,7 +101,7 @@ impl Faults {
         Ok(())
     }
 
-    /// Obeys a control document: `{"faults": [...]}` replaces what is in force,
+    /// Applies a control document: `{"faults": [...]}` replaces what is in force,
     /// `{"add": [...]}` adds to it, `{"faults": []}` clears it. Gives the list afterwards.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Faults {
         self.state().rules.clear();
     }
 
-    /// The faults in force, as they were written, with how often each has struck.
+    /// The faults in force, as they were written, with how often each was applied.
     #[must_use]
     pub fn list(&self) -> Value {
         let rules: Vec<Value> = self
@@ -159,7 +159,7 @@ impl Faults {
         json!({ "faults": rules })
     }
 
-    /// The fault that this call must suffer, if any; a counted one is used up by it.
+    /// The fault that applies to this call, if any. It consumes one of a fault with a count.
     pub fn take(&self, service: &str, operation: &str) -> Option<Fault> {
         let mut state = self.state();
         let State { rules, random } = &mut *state;
@@ -170,7 +170,7 @@ impl Faults {
             if rule.operation.as_ref().is_some_and(|wanted| wanted != operation) {
                 continue;
             }
-            let strikes = match &mut rule.dose {
+            let applies = match &mut rule.dose {
                 Dose::Count(0) => false,
                 Dose::Count(left) => {
                     *left -= 1;
@@ -178,7 +178,7 @@ impl Faults {
                 }
                 Dose::PerMillion(share) => random.u64(..1_000_000) < *share,
             };
-            if strikes {
+            if applies {
                 rule.fired += 1;
                 return Some(Fault {
                     name: known.name,

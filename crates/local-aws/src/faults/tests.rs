@@ -5,7 +5,7 @@ fn taken(faults: &Faults, service: &str, operation: &str) -> Option<&'static str
 }
 
 #[test]
-fn a_count_strikes_exactly_so_often() {
+fn a_count_applies_exactly_that_often() {
     let faults = Faults::parse(&["ThrottlingException:2"], 1).unwrap();
     assert_eq!(taken(&faults, "bedrock", "InvokeModel"), Some("ThrottlingException"));
     assert_eq!(taken(&faults, "dynamodb", "GetItem"), None, "a bare name that Bedrock has means Bedrock");

@@ -1,4 +1,4 @@
-//! The host's own paths: what really happened, and what is to go wrong.
+//! The host's own paths below `/_local/`: usage, events and executions so far, and the faults in force.
 
 use axum::http::Method;
 use serde_json::{Value, json};

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, Uri, header};
 
 use crate::http::Reply;
 
-/// Headers that belong to one connection or are written anew by each side.
+/// Headers that belong to one connection or that each side sets itself.
 const OWN: [header::HeaderName; 7] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,

@@ -2,7 +2,7 @@
 //!
 //! AWS's protocols tell by the header `X-Amz-Target` (DynamoDB, Step Functions, EventBridge,
 //! CloudWatch's JSON), by the path (Bedrock, Lambda, CloudWatch's CBOR), or by a form
-//! (CloudWatch's Query protocol). Signatures are not looked at: any credentials do.
+//! (CloudWatch's Query protocol). Signatures are not checked, so any credentials work.
 
 mod control;
 pub mod forward;
@@ -32,8 +32,8 @@ use crate::stepfunctions::{self, StepFunctions};
 pub use reply::{Reply, new_id};
 pub use server::{Server, listen, url_of};
 
-/// The largest body of a request.
-pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// The largest body of a request: as much as Bedrock takes.
+pub const MAX_BODY_BYTES: usize = 25_000_000;
 
 /// The header in which every service names the request that it answers.
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -42,7 +42,7 @@ const PATHS: [&str; 8] = [
     "POST / with X-Amz-Target DynamoDB_20120810.*, AWSStepFunctions.*, AWSEvents.*, GraniteServiceVersion20100801.*",
     "POST / with a form (CloudWatch's Query protocol)",
     "POST /service/GraniteServiceVersion20100801/operation/{operation} (CloudWatch in CBOR)",
-    "POST /model/{modelId}/invoke|converse|count-tokens (Bedrock)",
+    "POST /model/{modelId}/invoke|converse|count-tokens|converse-stream|invoke-with-response-stream (Bedrock)",
     "POST /2015-03-31/functions/{name}/invocations (Lambda)",
     "GET /_local/usage, /_local/events, /_local/executions, /_local/executions/{name}",
     "GET, POST, DELETE /_local/faults",
@@ -64,7 +64,7 @@ pub struct Services {
     pub lambda: Arc<Lambda>,
     /// The state machines.
     pub stepfunctions: Arc<StepFunctions>,
-    /// What is to go wrong.
+    /// The faults in force.
     pub faults: Arc<Faults>,
     /// The time.
     pub clock: Clock,

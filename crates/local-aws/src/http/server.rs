@@ -56,7 +56,7 @@ impl Server {
             let stopped = async {
                 let _ = stopped.await;
             };
-            // It ends only when it is told to: failed connections are the clients' affair.
+            // The server ends only at a shutdown; a failed connection does not end it.
             let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
         });
         Self { stop, serving }

@@ -291,10 +291,27 @@ async fn a_host_can_use_the_tables_and_models_of_another() {
         let model = &host.usage()["models"]["us.anthropic.claude-sonnet-4-6"];
         assert_eq!((model["inputTokens"].as_u64(), model["outputTokens"].as_u64()), (Some(9), Some(5)));
     }
+    // Streams are counted by their last event.
+    let native = json!({
+        "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9,
+        "messages": [{"role": "user", "content": "#sim input=2 output=3"}],
+    });
+    for (operation, body) in [("converse-stream", &body), ("invoke-with-response-stream", &native)] {
+        let path = format!("/model/us.anthropic.claude-sonnet-4-6/{operation}");
+        let reply = send(&second, Method::POST, &path, &[], body).await;
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, Some("application/vnd.amazon.eventstream"))
+        );
+    }
+    for host in [&first, &second] {
+        let model = &host.usage()["models"]["us.anthropic.claude-sonnet-4-6"];
+        assert_eq!((model["inputTokens"].as_u64(), model["outputTokens"].as_u64()), (Some(20), Some(13)));
+    }
     let refused = send(&second, Method::POST, "/model/nobody.at-all/converse", &[], &body).await;
     assert_eq!(refused.status, 400);
     first.shutdown().await;
-    // Nobody answers any more: still a named error, and no hanging.
+    // The other host has ended: requests fail with a named error and do not hang.
     let reply = send(&second, Method::POST, path, &[], &body).await;
     assert_eq!(reply.status, 503, "{:?}", reply.json_body());
     assert_eq!(call(&second, "DynamoDB_20120810.GetItem", &key).await.status, 503);

@@ -21,8 +21,8 @@ impl Runner {
         Self { name, handler, permits: Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)), timeout }
     }
 
-    /// On a task of its own: on Lambda too a function goes on when its caller has given up.
-    /// With `kill_after`, a fault kills it after so long, whatever it does then.
+    /// Runs on a task of its own, since on Lambda too a function continues when its caller has given
+    /// up. With `kill_after`, a fault ends the function after that time, at whatever point it is.
     pub(super) async fn invoke(
         self: Arc<Self>,
         request_id: String,
@@ -48,7 +48,7 @@ impl Runner {
         let invocation = Invocation { function: self.name.clone(), request_id: request_id.clone() };
         let work = (self.handler)(invocation, payload);
         if let Some(delay) = kill_after {
-            // Killed in the middle of its work, or after it and before the answer.
+            // Ended in the middle of its work, or after its work and before its answer.
             let _ = tokio::time::timeout(delay, work).await;
             return Err(exited(&request_id));
         }

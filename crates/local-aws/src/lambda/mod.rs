@@ -18,7 +18,7 @@ use pool::{InvokeError, KillPoint, Pool, PoolConfig, PoolError};
 /// Lambda's limit of a payload and of an answer.
 pub const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
-/// Who is called, and by which request.
+/// The function that is invoked, and the id of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// The function's name.
@@ -36,7 +36,7 @@ pub struct FunctionError {
     pub error_message: String,
 }
 
-/// What a function comes to.
+/// The result of a function.
 pub type FunctionAnswer = Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>;
 
 /// The code of a function.
@@ -160,7 +160,7 @@ impl Lambda {
         }
     }
 
-    /// Invokes a function and waits for it. An invocation that nobody waits for any more goes on.
+    /// Invokes a function and waits for it. It continues when the caller stops waiting.
     ///
     /// # Errors
     /// There is no such function, Lambda does not run it, or it fails.
@@ -180,7 +180,7 @@ impl Lambda {
         let result = match &self.runners {
             Runners::InProcess(runners) => {
                 let runner = runners.get(name).ok_or_else(unknown)?;
-                // Sometimes before the function has done anything, sometimes after all of it.
+                // A random time, so that the function is ended before, during or after its work.
                 let kill_after = kill.then(|| Duration::from_micros(fastrand::u64(..8_000)));
                 Arc::clone(runner).invoke(new_id(), payload, kill_after).await?
             }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Finished, Refusal, StepFunctions};
 use crate::arn::{function_arn, function_name, machine_arn};
-use crate::bedrock::casing::{to_camel, to_pascal};
+use crate::bedrock::casing::{from_integration, to_pascal};
 use crate::bedrock::{BedrockError, Operation};
 use crate::http::new_id;
 use crate::lambda::Failure;
@@ -153,10 +153,13 @@ impl StepFunctions {
         if let Some(members) = body.as_object_mut() {
             members.remove("ModelId");
         }
+        let refused = |reason| TaskError::new("States.Runtime", reason);
         let body = match operation {
             // Its input is a document of the API, where that of a tool is the caller's own.
-            Operation::CountTokens => json!({"input": to_camel(body["Input"].take())}),
-            _ => to_camel(body),
+            Operation::CountTokens => {
+                json!({"input": from_integration(body["Input"].take()).map_err(refused)?})
+            }
+            _ => from_integration(body).map_err(refused)?,
         };
         let answer = self
             .bedrock

@@ -83,7 +83,7 @@ async fn models_are_invoked_with_documents() {
 }
 
 #[tokio::test]
-async fn converse_speaks_with_capital_letters() {
+async fn converse_has_members_in_pascal_case() {
     let host = small_host().await;
     let call =
         |text: &str| json!({"ModelId": MODEL, "Messages": [{"Role": "user", "Content": [{"Text": text}]}]});
@@ -97,6 +97,52 @@ async fn converse_speaks_with_capital_letters() {
     assert_eq!(result["StopReason"], "end_turn");
     let (error, _) = failure(&host, "converse", &call("#sim error=ModelNotReadyException")).await;
     assert_eq!(error, "BedrockRuntime.ModelNotReadyException");
+}
+
+/// The head of a picture of 128 by 128 pixels.
+const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAIAAAACAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+#[tokio::test]
+async fn converse_takes_tools_and_blobs_and_leaves_documents_alone() {
+    let host = small_host().await;
+    let tool = json!({"ToolSpec": {"Name": "add", "InputSchema": {"Json": {
+        "type": "object", "properties": {"first_part": {"type": "string"}}, "required": ["first_part"]}}}});
+    let mut call = json!({
+        "ModelId": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "InferenceConfig": {"MaxTokens": 3000},
+        "AdditionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+        "ToolConfig": {"Tools": [tool], "ToolChoice": {"Auto": {}}},
+        "Messages": [{"Role": "user", "Content": [
+            {"Image": {"Format": "png", "Source": {"Bytes": PICTURE}}},
+            {"Text": "Add\n#call add {\"first_part\": \"a\"}\n#sim redacted=true"},
+        ]}],
+    });
+    let called = output(&host, "converse", &call).await;
+    assert_eq!(called["StopReason"], "tool_use");
+    let content = &called["Output"]["Message"]["Content"];
+    assert!(content[0]["ReasoningContent"]["RedactedContent"].is_string(), "{called}");
+    let tool_use = &content[1]["ToolUse"];
+    assert_eq!((&tool_use["Name"], &tool_use["Input"]), (&json!("add"), &json!({"first_part": "a"})));
+
+    call["Messages"].as_array_mut().unwrap().extend([
+        called["Output"]["Message"].clone(),
+        json!({"Role": "user", "Content": [{"ToolResult": {"ToolUseId": tool_use["ToolUseId"],
+            "Content": [{"Json": {"sum_of": 3}}], "Status": "success"}}]}),
+    ]);
+    let end = output(&host, "converse", &call).await;
+    let text = end["Output"]["Message"]["Content"][1]["Text"].as_str().unwrap();
+    assert!(text.contains(r#"add returned {"sum_of":3}"#), "{text}");
+
+    let mut broken = call.clone();
+    broken["Messages"][0]["Content"][0]["Image"]["Source"]["Bytes"] = json!("no base64");
+    let (error, cause) = failure(&host, "converse", &broken).await;
+    assert_eq!(error, "States.Runtime");
+    assert!(cause.contains("'bytes' is not base64"), "{cause}");
+    let mut small = call.clone();
+    small["Messages"][0]["content"] = small["Messages"][0]["Content"].take();
+    let (error, cause) = failure(&host, "converse", &small).await;
+    assert_eq!(error, "States.Runtime");
+    assert!(cause.contains("'content' is not supported by Step Functions"), "{cause}");
 }
 
 #[tokio::test]

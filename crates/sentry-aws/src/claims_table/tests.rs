@@ -74,7 +74,7 @@ async fn only_its_owner_gives_a_key_back() {
     assert_eq!(delete["ConditionExpression"], "#owner = :owner");
     assert_eq!(delete["ExpressionAttributeValues"], json!({":owner": {"S": "execution-1"}}));
 
-    // Another execution has it, or nobody.
+    // The key has another owner, or none.
     assert!(self::table(vec![refused(json!({}))]).await.0.give_back(&claim()).await);
     assert!(
         !self::table(vec![error(500, "InternalServerError", json!({}))]).await.0.give_back(&claim()).await

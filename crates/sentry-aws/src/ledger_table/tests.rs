@@ -279,3 +279,30 @@ fn the_bytes_of_expressions_are_those_that_are_sent() {
     let unconditional = Update { conditions: Vec::new(), ..update };
     assert_eq!(crate::expression_bytes(&unconditional).1, 0);
 }
+
+/// Nothing is admitted and nothing is swept by an item that cannot be read as a whole.
+#[tokio::test(start_paused = true)]
+async fn a_number_that_cannot_be_read_leaves_the_outcome_unknown() {
+    for attribute in [json!({"N": "9223372036854775808"}), json!({"N": "1.5"}), json!({"NULL": true})] {
+        let unreadable = || json!({"budget": {"S": "2026-11/a.b"}, "input": attribute, "output": {"N": "1"}});
+        let (one, _) = table(vec![answer(200, &json!({"Item": unreadable()}))]).await;
+        assert_eq!(one.read(&items(&["a.b"])).await, LedgerOutcome::Unknown, "{attribute}");
+        let both = json!({"Responses": [{"Item": {"input": {"N": "1"}}}, {"Item": unreadable()}]});
+        let (several, _) = table(vec![answer(200, &both)]).await;
+        assert_eq!(several.read(&items(&["a.b", "c.d"])).await, LedgerOutcome::Unknown, "{attribute}");
+        let (written, _) = table(vec![answer(200, &json!({"Attributes": unreadable()}))]).await;
+        assert_eq!(written.write(&item("a.b"), &update()).await, LedgerOutcome::Unknown, "{attribute}");
+        let (not_written, _) = table(vec![refused(unreadable())]).await;
+        assert_eq!(not_written.write(&item("a.b"), &update()).await, LedgerOutcome::Unknown, "{attribute}");
+    }
+}
+
+#[test]
+fn the_error_of_a_number_that_cannot_be_read_names_item_and_attribute() {
+    let number = AttributeValue::N("9223372036854775808".to_owned());
+    let stored = HashMap::from([("input".to_owned(), number)]);
+    let message = counters(&item("a.b"), Some(stored)).unwrap_err();
+    for part in ["2026-11/a.b", "input", "9223372036854775808"] {
+        assert!(message.contains(part), "{message}");
+    }
+}

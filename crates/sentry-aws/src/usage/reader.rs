@@ -12,7 +12,7 @@ use crate::ReadMetrics;
 /// A day is not closed before CloudWatch has shown all of it, in seconds after its end.
 const STILL_COMING: i64 = 3_600;
 
-/// Reads months' usage and remembers that of closed days, which changes no more.
+/// Reads months' usage and caches that of closed days, which no longer changes.
 #[derive(Debug)]
 pub struct UsageReader<M> {
     metrics: M,
@@ -20,7 +20,7 @@ pub struct UsageReader<M> {
 }
 
 impl<M> UsageReader<M> {
-    /// Of these metrics.
+    /// A reader of these metrics.
     pub fn new(metrics: M) -> Self {
         Self { metrics, closed: Slots::default() }
     }

@@ -1,13 +1,13 @@
-//! What a warm function remembers, by key.
+//! A cache of a warm function.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Entries before all are forgotten.
+/// The number of entries at which the cache is emptied.
 const CAPACITY: usize = 1_000;
 
-/// Values that are remembered under keys. One is locked while it is read anew, so that callers at
-/// the same time share one query.
+/// Cached values by key. A value is locked while it is refreshed, so that concurrent callers share
+/// one query.
 #[derive(Debug, Default)]
 pub struct Slots<T>(Mutex<HashMap<String, Arc<tokio::sync::Mutex<T>>>>);
 

@@ -116,7 +116,7 @@ async fn the_rest_can_be_cut_at_a_minute_and_closed_days_cannot() {
 }
 
 #[tokio::test]
-async fn a_month_that_is_over_ends_with_itself() {
+async fn a_past_month_is_read_up_to_its_end() {
     let next_month = Metrics::default().used("a", "OutputTokenCount", &[(END - 60, 5), (END, 9)]);
     let reader = UsageReader::new(next_month);
     for now in [END + 60, END + 2 * HOUR] {
@@ -222,7 +222,7 @@ async fn a_failure_is_not_remembered() {
 }
 
 #[test]
-fn a_full_memory_starts_again_and_keeps_what_is_in_use() {
+fn a_full_cache_is_emptied_and_values_in_use_stay_valid() {
     let slots: Slots<u8> = Slots::default();
     let held = slots.get("0");
     *held.try_lock().unwrap() = 7;

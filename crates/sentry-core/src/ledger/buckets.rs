@@ -9,6 +9,8 @@
 const BUCKET_SECONDS: i64 = 300;
 /// Slots of an item.
 const SLOTS: i64 = 16;
+/// A slot is used for another bucket after this many seconds.
+pub const CYCLE_SECONDS: i64 = SLOTS * BUCKET_SECONDS;
 /// An execution has ended this long after its start: Express workflows live five minutes, and
 /// the call of the model is given no more time than its execution has left.
 pub const EXECUTION_SECONDS: i64 = 300;
@@ -65,8 +67,8 @@ const RECONCILE_SECONDS: i64 = 300;
 #[must_use]
 pub const fn reservation_life(metric_lag: i64) -> i64 {
     // A run remembers what is settled under a time up to two minutes later. A later run takes it
-    // as evidence once CloudWatch, by its own clock, shows everything until then.
-    let until_closed = metric_lag.saturating_add(3 * CLOCK_SKEW_SECONDS);
+    // as evidence once CloudWatch shows everything until then.
+    let until_closed = metric_lag.saturating_add(2 * CLOCK_SKEW_SECONDS);
     let runs = until_closed.saturating_add(RECONCILE_SECONDS - 1) / RECONCILE_SECONDS;
     BUCKET_SECONDS + EXECUTION_SECONDS + RECONCILE_SECONDS + runs * RECONCILE_SECONDS
 }

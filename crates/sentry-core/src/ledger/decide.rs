@@ -11,8 +11,6 @@ use super::waiting::is_patient;
 const SHARE: u64 = 4;
 /// Output that such a request may take whole: few answers are longer.
 const SMALL_OUTPUT: u64 = 1_024;
-/// No text that people send has more bytes to a token than this.
-const BYTES_PER_TOKEN_AT_MOST: i64 = 16;
 
 /// What to do with a request at one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +37,7 @@ pub fn decide(budget: &Budget, request: &AdmissionRequest, output: u64, totals: 
         OnShortage::Shrink => output.min(budget.min_max_tokens),
         OnShortage::Refuse => output,
     };
-    let count = request.may_count && exact_count_may_fit(budget, request.amounts(least), totals);
+    let count = request.may_count && exact_count_may_fit(budget, request, least, totals);
     if let Some(dimension) = over(budget, request.amounts(least), &|d| totals.used.get(d)) {
         let counted = count && dimension != Dimension::Output;
         return if counted { Decision::Count } else { Decision::Exceeded(dimension) };
@@ -80,16 +78,10 @@ fn affordable_output(budget: &Budget, request: &AdmissionRequest, totals: &Total
     budget.limit.each().map(most).min().unwrap_or(u64::MAX)
 }
 
-/// Whether it is worth asking for the exact count: the bound is the number of bytes, and there
-/// are never more than so many of them to a token.
-fn exact_count_may_fit(budget: &Budget, fewest: Amounts, totals: &Totals) -> bool {
-    budget.limit.each().all(|(dimension, limit)| {
-        let left = signed(limit).saturating_sub(totals.used.get(dimension));
-        match dimension {
-            Dimension::Output => signed(fewest.output) <= left,
-            Dimension::Input | Dimension::Cost => {
-                signed(fewest.get(dimension)) / BYTES_PER_TOKEN_AT_MOST <= left && left > 0
-            }
-        }
-    })
+/// Whether the request may fit beside what is used once its input is counted exactly. Only the
+/// count tells how far the bound is above it: a long run of spaces is one token, and a document
+/// of a few words may have the size of the model's context for its bound.
+fn exact_count_may_fit(budget: &Budget, request: &AdmissionRequest, least: u64, totals: &Totals) -> bool {
+    let fewest = AdmissionRequest { input: request.input.min(1), ..request.clone() }.amounts(least);
+    over(budget, fewest, &|d| totals.used.get(d)).is_none()
 }

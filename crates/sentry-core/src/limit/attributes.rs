@@ -17,7 +17,7 @@ pub enum Owner {
 /// What an attribute means something beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// It is a reason for an item by itself.
+    /// An item may have it alone.
     Nothing,
     /// It is no reason for an item, and may stand in any.
     OtherAttributes,
@@ -79,7 +79,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "boost",
         Owner::Every,
         Needs::Limit,
-        "more until a point in time: `{ \"output\": 500000, \"until\": \"2026-11-30T18:00:00Z\" }`; it ends by itself",
+        "more until a point in time: `{ \"output\": 500000, \"until\": \"2026-11-30T18:00:00Z\" }`; it expires then",
         "",
     ),
     attribute(
@@ -144,7 +144,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "calling",
         Owner::ModelIds,
         Needs::Nothing,
-        "`native` or `converse`: forces the way in which the model is called; not for `default`; [models.md](models.md#the-way-of-calling) says what that means for usage",
+        "`native` or `converse`: forces how the model is called; not for `default`; [models.md](models.md#how-a-model-is-called) says what that means for usage",
         "as the table of models says",
     ),
 ];

@@ -1,6 +1,6 @@
 //! What each limit item governs, so that a wrong key is found before it costs.
 //!
-//! An item under a key that no request asks for is never read: its limit holds nobody back, and
+//! An item under a key that no request asks for is never read: it limits no request, and
 //! nothing fails for it. Where it cannot be known whether a key is wrong (a vendor that this
 //! version does not know, say), it is taken to be right, and only an item that resembles a
 //! known key is reported.
@@ -20,7 +20,7 @@ use crate::price::Listed;
 const MAX_TENANT_BYTES: usize = 64;
 const KEYS: &str = "A key is default, account, tenant/<id>, tenant/<id>/<model id> or a model id.";
 
-/// What an item governs, in sentences for whoever wrote it.
+/// What an item governs, in sentences for the author of the item.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
     /// What its key says.
@@ -30,7 +30,7 @@ pub enum Finding {
     GovernsThatIdAlone(String),
     /// Nothing: why, and which key was probably meant.
     GovernsNothing(String),
-    /// It cannot be understood, and admits nobody whom it would govern.
+    /// It cannot be read, so every request that it would govern is refused.
     Malformed(SentryError),
 }
 

@@ -23,7 +23,7 @@ pub struct LimitItem {
     pub limit: Option<Limit>,
     /// Whether it refuses.
     pub mode: Mode,
-    /// An addition to the limit that ends by itself.
+    /// An addition to the limit that expires.
     pub boost: Option<Boost>,
     /// The model to use instead when the budget is spent.
     pub fallback_model_id: Option<String>,

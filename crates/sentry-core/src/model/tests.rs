@@ -1,4 +1,5 @@
 mod known;
+mod vision;
 
 use proptest::prelude::*;
 

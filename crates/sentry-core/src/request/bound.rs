@@ -8,8 +8,10 @@
 
 use unicode_normalization::char::{decompose_canonical, decompose_compatible};
 
-use super::content::{Block, Document, ReasoningContent, ResultBlock, Tool, rendered};
-use super::schema::{expanded_bytes, text_bytes};
+use serde_json::{Value, json};
+
+use super::content::{Block, Document, ReasoningContent, ResultBlock, Tool, ToolSpec};
+use super::schema::{json_bytes, schema_bytes};
 use super::{Inference, Prompt, Role};
 use crate::model::{ImageRule, PromptTemplate};
 
@@ -28,10 +30,12 @@ const DOCUMENT_ALLOWANCE: u64 = 256;
 const SCHEMA_ALLOWANCE: u64 = 256;
 /// What a model is told about citing; recorded: up to 671 tokens.
 const CITATIONS_ALLOWANCE: u64 = 1_024;
-/// What vendors tell a model about using tools. Anthropic documents up to 804 tokens, Nova 2
-/// was recorded with 780; the figure for them covers both.
-const LONG_TOOL_PROMPT: u64 = 1_024;
-const SHORT_TOOL_PROMPT: u64 = 256;
+/// Around each sentence of a document that is to be cited: the model must be able to name it.
+const SENTENCE_ALLOWANCE: u64 = 16;
+/// What a model is told about using tools. Anthropic documents up to 804 tokens, Nova 2 was
+/// recorded with 780, and the longest published template, that of DeepSeek V3.2, has about 1,700
+/// bytes of English.
+const TOOL_PROMPT: u64 = 1_024;
 
 /// The most input tokens of a request for some family.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,24 +64,19 @@ pub(super) fn of(prompt: &Prompt, inference: &Inference, family: &str, template:
             }
         }
     }
-    let tool_prompt =
-        if has_long_tool_prompt(family, template) { LONG_TOOL_PROMPT } else { SHORT_TOOL_PROMPT };
     if !prompt.tools.is_empty() {
-        sum.add(tool_prompt);
+        sum.add(TOOL_PROMPT);
         for tool in &prompt.tools {
             if let Tool::ToolSpec(spec) = tool {
-                // The references in a schema were found to end when the request was read.
-                let schema = expanded_bytes(&spec.input_schema.json, u64::MAX).unwrap_or(u64::MAX);
-                sum.add(text_bytes(&rendered(spec)).max(schema));
-                sum.add(schema.saturating_sub(text_bytes(&spec.input_schema.json)));
-                sum.add(TOOL_ALLOWANCE);
+                sum.tool(spec);
             }
         }
     }
     if let Some(format) = &inference.response_format {
         let before = sum.bound.tokens;
-        sum.add(tool_prompt + SCHEMA_ALLOWANCE);
-        sum.add(expanded_bytes(&format.schema, u64::MAX).unwrap_or(u64::MAX));
+        // Where a model has no such answers, the schema is that of a tool that it must call.
+        sum.add(TOOL_PROMPT + SCHEMA_ALLOWANCE);
+        sum.schema(&format.schema, 0);
         sum.text(format.name.as_deref().unwrap_or_default());
         sum.text(format.description.as_deref().unwrap_or_default());
         sum.bound.uncounted = sum.bound.tokens.saturating_sub(before);
@@ -86,10 +85,6 @@ pub(super) fn of(prompt: &Prompt, inference: &Inference, family: &str, template:
         sum.add(CITATIONS_ALLOWANCE);
     }
     sum.bound
-}
-
-fn has_long_tool_prompt(family: &str, template: &PromptTemplate) -> bool {
-    family.starts_with("anthropic.") || family.starts_with("amazon.") || template.prefixes.is_empty()
 }
 
 struct Sum {
@@ -107,6 +102,18 @@ impl Sum {
         self.add(longest_form(text));
     }
 
+    fn schema(&mut self, schema: &Value, level: u64) {
+        // The references in a schema were found to end when the request was read.
+        self.add(schema_bytes(schema, level, u64::MAX).unwrap_or(u64::MAX));
+    }
+
+    /// A tool as templates write it. The schema is counted in its place, with its references.
+    fn tool(&mut self, spec: &ToolSpec) {
+        let function = json!({ "name": spec.name, "description": spec.description, "parameters": null });
+        self.add(TOOL_ALLOWANCE + json_bytes(&json!({ "type": "function", "function": function })));
+        self.schema(&spec.input_schema.json, 2);
+    }
+
     fn block(&mut self, block: &Block, path: &str) {
         self.add(BLOCK_ALLOWANCE);
         match block {
@@ -114,7 +121,7 @@ impl Sum {
             Block::Image(image) => self.image(image.size, path),
             Block::Document(document) => self.document(document, path),
             Block::ToolUse(call) => {
-                self.add(CALL_ALLOWANCE + text_bytes(&call.input));
+                self.add(CALL_ALLOWANCE + json_bytes(&call.input));
                 self.text(&call.name);
                 self.text(&call.tool_use_id);
             }
@@ -125,7 +132,7 @@ impl Sum {
                     let path = format!("{path}.toolResult.content[{index}]");
                     self.add(BLOCK_ALLOWANCE);
                     match part {
-                        ResultBlock::Json(json) => self.add(text_bytes(json)),
+                        ResultBlock::Json(json) => self.add(json_bytes(json)),
                         ResultBlock::Text(text) => self.text(text),
                         ResultBlock::Image(image) => self.image(image.size, &path),
                         ResultBlock::Document(document) => self.document(document, &path),
@@ -159,6 +166,10 @@ impl Sum {
             Some(texts) => texts.iter().for_each(|text| {
                 self.add(BLOCK_ALLOWANCE);
                 self.text(text);
+                if document.cited() {
+                    let ends = text.chars().filter(|c| ".!?\n。！？".contains(*c)).count();
+                    self.add(ends as u64 * SENTENCE_ALLOWANCE);
+                }
             }),
             None => self.has_no_bound(path),
         }

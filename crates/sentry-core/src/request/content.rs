@@ -6,21 +6,23 @@
 
 mod document;
 mod image;
+mod limits;
 mod tools;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::reader::{Node, quoted};
-use super::{Message, RequestError, Role};
+use super::{RequestError, Role};
 
 pub use document::{Document, DocumentSource, TextPart};
 pub use image::{Image, ImageSource, MAX_IMAGE_BYTES, MAX_IMAGE_EDGE};
+pub(super) use limits::{check_cache_points, check_messages};
 pub use tools::{
     InputSchema, MAX_EXPANDED_SCHEMA_BYTES, MAX_TOOLS, NoFields, ResultBlock, Tool, ToolChoice, ToolName,
     ToolResult, ToolSpec, ToolUse,
 };
-pub(super) use tools::{mentions_tools, read_name, read_schema, read_tool_choice, read_tools, rendered};
+pub(super) use tools::{check_calls, mentions_tools, read_name, read_schema, read_tool_choice, read_tools};
 
 /// Content blocks in one request, those inside tool results included.
 pub const MAX_BLOCKS: usize = 2_000;
@@ -184,6 +186,9 @@ pub(super) fn read(node: &Node<'_>, role: Role) -> Result<Content, RequestError>
             if blocks.iter().all(|block| block.text().is_some()) {
                 return Ok(Content::Text(join(blocks.iter().filter_map(Block::text))));
             }
+            if blocks.iter().all(|block| matches!(block, Block::CachePoint(_))) {
+                return Err(node.wrong("has nothing but cache points; put each behind what is to be cached"));
+            }
             Ok(Content::Blocks(blocks))
         }
         _ => Err(node.wrong(format!(
@@ -220,7 +225,8 @@ fn read_text(node: &Node<'_>) -> Result<String, RequestError> {
     Ok(text)
 }
 
-fn read_any_text(node: &Node<'_>) -> Result<String, RequestError> {
+/// A text that may be empty.
+pub(super) fn read_any_text(node: &Node<'_>) -> Result<String, RequestError> {
     let text = node.text()?;
     if text.contains('\0') {
         return Err(node.wrong("contains a NUL character; remove it"));
@@ -231,13 +237,18 @@ fn read_any_text(node: &Node<'_>) -> Result<String, RequestError> {
 fn read_reasoning(node: &Node<'_>) -> Result<ReasoningContent, RequestError> {
     let (name, value) = node.one_of(&["reasoningText", "redactedContent"])?;
     if name == "redactedContent" {
-        node.child(name).base64()?;
+        if value.base64()?.is_empty() {
+            return Err(value.wrong("is empty; give back what the model gave, or leave it out"));
+        }
         return Ok(ReasoningContent::RedactedContent(value.text()?.to_owned()));
     }
     let fields = value.object(&["text", "signature"])?;
+    let text = fields.required("text")?;
+    let signature = fields.optional("signature").map(|node| read_text(&node)).transpose()?;
     Ok(ReasoningContent::ReasoningText(ReasoningText {
-        text: read_any_text(&fields.required("text")?)?,
-        signature: fields.optional("signature").map(|node| read_any_text(&node)).transpose()?,
+        // A model that does not show its reasoning gives a signature with an empty text.
+        text: if signature.is_some() { read_any_text(&text)? } else { read_text(&text)? },
+        signature,
     }))
 }
 
@@ -256,78 +267,4 @@ pub(super) fn read_cache_point(node: &Node<'_>) -> Result<CachePoint, RequestErr
         }),
     };
     Ok(CachePoint { kind: CachePointType::Default, ttl })
-}
-
-/// Refuses a conversation of which single messages are right and the whole is not: more media
-/// than Bedrock takes, two documents of one name, tool results that answer no call.
-pub(super) fn check(messages: &[Message], list: &Node<'_>) -> Result<(), RequestError> {
-    check_counts(messages, list)?;
-    tools::check_calls(messages, list)
-}
-
-fn check_counts(messages: &[Message], list: &Node<'_>) -> Result<(), RequestError> {
-    let (mut blocks, mut images, mut points) = (0, 0, 0);
-    let mut names: Vec<&str> = Vec::new();
-    for (index, message) in messages.iter().enumerate() {
-        let at = list.item(index).child("content");
-        for (position, block) in message.content.blocks().iter().enumerate() {
-            let node = at.item(position);
-            blocks += 1;
-            let mut documents: Vec<(&Document, Node<'_>)> = Vec::new();
-            match block {
-                Block::Image(_) => images += 1,
-                Block::CachePoint(_) => points += 1,
-                Block::Document(document) => documents.push((document, node.child("document"))),
-                Block::ToolResult(result) => {
-                    for (place, part) in result.content.iter().enumerate() {
-                        blocks += 1;
-                        match part {
-                            ResultBlock::Image(_) => images += 1,
-                            ResultBlock::Document(document) => {
-                                let inside = node.child("toolResult").child("content").item(place);
-                                documents.push((document, inside.child("document")));
-                            }
-                            ResultBlock::Json(_) | ResultBlock::Text(_) => {}
-                        }
-                    }
-                }
-                Block::Text(_) | Block::ToolUse(_) | Block::ReasoningContent(_) => {}
-            }
-            for (document, node) in documents {
-                if names.contains(&document.name.as_str()) {
-                    return Err(node
-                        .child("name")
-                        .wrong("is the name of another document too; give each document its own name"));
-                }
-                names.push(&document.name);
-            }
-            for (count, most, what) in [
-                (blocks, MAX_BLOCKS, "content blocks"),
-                (images, MAX_IMAGES, "images"),
-                (names.len(), MAX_DOCUMENTS, "documents"),
-                (points, MAX_CACHE_POINTS, "cache points"),
-            ] {
-                if count > most {
-                    return Err(node
-                        .wrong(format!("is one of more than {most} {what}, which is the most; send fewer")));
-                }
-            }
-        }
-        check_document_has_text(message, &at)?;
-    }
-    Ok(())
-}
-
-/// Bedrock takes a document only beside a text in the same message.
-fn check_document_has_text(message: &Message, content: &Node<'_>) -> Result<(), RequestError> {
-    let blocks = message.content.blocks();
-    let is_document = |block: &Block| matches!(block, Block::Document(_));
-    match blocks.iter().position(is_document) {
-        Some(position) if !blocks.iter().any(|block| block.text().is_some()) => {
-            Err(content.item(position).wrong(
-                "is a document in a message without a text; add a text block that says what to do with it",
-            ))
-        }
-        _ => Ok(()),
-    }
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::content::{read_name, read_schema};
+use super::content::{read_any_text, read_name, read_schema};
 use super::reader::{self, Node, RequestFields};
 use super::{MAX_MAX_TOKENS, MAX_STOP_SEQUENCE_BYTES, MAX_STOP_SEQUENCES, MAX_TOP_K, RequestError};
 
@@ -213,7 +213,7 @@ fn read_response_format(node: &Node<'_>) -> Result<ResponseFormat, RequestError>
     Ok(ResponseFormat {
         schema: read_schema(&schema)?,
         name: fields.optional("name").map(|node| read_name(&node)).transpose()?,
-        description: fields.optional("description").map(|node| node.text().map(str::to_owned)).transpose()?,
+        description: fields.optional("description").map(|node| read_any_text(&node)).transpose()?,
     })
 }
 

@@ -131,7 +131,8 @@ impl<'a> Node<'a> {
             )));
         };
         if let Some(field) = map.keys().find(|field| !known.contains(&field.as_str())) {
-            let short: String = field.chars().take(SHOWN_CHARS).collect();
+            let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+            let short: String = field.chars().take(SHOWN_CHARS).map(visible).collect();
             let path = join(&self.path, &short);
             let message = match REFUSED.iter().find(|(name, _)| name == field) {
                 Some((_, reason)) => format!("`{path}` is refused: it {reason}."),

@@ -25,7 +25,7 @@ pub(super) fn thousands(number: u64) -> String {
     out
 }
 
-/// Dollars, as fine as it takes. JSON writes small numbers with an exponent, and people do not.
+/// Dollars with all decimals of the value, and without the exponent that JSON uses for small numbers.
 pub(super) fn dollars(value: &Value) -> String {
     read_usd(value).map_or_else(|| number(value), usd_text)
 }

@@ -14,7 +14,7 @@ use crate::names::RATE_LIMITER;
 use crate::output::{line, note};
 use crate::{Config, Finished};
 
-/// After so long a person wants to know that something still happens.
+/// How long a request may take before a message says what is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 const REMINDER: Duration = Duration::from_secs(5);
 
@@ -117,7 +117,7 @@ fn report(outcome: Result<&str, Failure>, as_json: bool) -> Result<ExitCode, Str
     match outcome {
         Ok(document) if as_json => print(document)?,
         Ok(document) => print(&answer(&serde_json::from_str(document).unwrap_or_default()))?,
-        // Whoever reads documents reads this one too: standard error would be the wrong place.
+        // On standard output, where a program with --json reads the answer too.
         Err(failure) if as_json => {
             print(&failure.document().to_string())?;
             return Ok(ExitCode::FAILURE);

@@ -1,5 +1,5 @@
-//! The file of `--limits`, checked before anything is started: a limit that is not what its
-//! author meant must not be found by what it costs.
+//! The file of `--limits`, checked before anything is started, so that a mistake is found before it
+//! costs money.
 
 use std::collections::BTreeMap;
 use std::path::Path;

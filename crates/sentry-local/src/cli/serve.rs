@@ -20,7 +20,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<ExitCode, String> {
     let host = arguments.host;
     let description = describe(&arguments);
     let config = config(arguments)?;
-    // Before anything is started, so that no signal finds children without their host.
+    // Before anything is started: a signal that came earlier would end the host and leave child processes behind.
     let ended = end_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
     let host_address = host;
     let host = crate::start(config).await.map_err(|error| error.to_string())?;
@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<ExitCode, String> {
             "warning: {host_address} is not loopback: everyone who reaches this machine can use and change everything here, without a password"
         ));
     }
-    // Whoever waits for these lines would wait forever.
+    // A script that waits for these lines would wait forever, so the host ends when they cannot be written.
     let greeted = line(&welcome(&host.url(), &description))
         .and_then(|()| line(&format!("listening on {}", host.url())))
         .map_err(|error| format!("standard output cannot be written: {error}"));

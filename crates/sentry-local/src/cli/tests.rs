@@ -148,7 +148,7 @@ fn event(kind: &str, state: &str, at_micros: u64) -> HistoryEvent {
 }
 
 #[test]
-fn stays_in_states_are_told_apart() {
+fn repeated_visits_of_a_state_are_separate() {
     let history = [
         event("TaskStateEntered", "Compare", 10),
         event("TaskScheduled", "Compare", 11),

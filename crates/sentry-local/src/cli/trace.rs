@@ -7,7 +7,7 @@ use asl::HistoryEvent;
 
 use crate::Finished;
 
-/// One stay in a state.
+/// One visit of a state, from its entry to its exit or failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Visit {
     pub(super) state: String,
@@ -18,7 +18,7 @@ pub(super) struct Visit {
     pub(super) exited: bool,
 }
 
-/// The stays in the order in which they began. A state that fails has no exit: it ends with its last event.
+/// The visits in the order in which they began. A state that fails has no exit: it ends with its last event.
 pub(super) fn visits(history: &[HistoryEvent]) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     for event in history {
@@ -33,7 +33,7 @@ pub(super) fn visits(history: &[HistoryEvent]) -> Vec<Visit> {
             });
             continue;
         }
-        // Map iterations and loops enter a state again; its events belong to the last open stay.
+        // Map iterations and loops enter a state again; its events belong to the last open visit.
         if let Some(visit) = visits.iter_mut().rev().find(|visit| visit.state == *state && !visit.exited) {
             visit.end = event.at_micros;
             visit.events += 1;

@@ -262,7 +262,7 @@ fn openai() {
         ("cut off while reasoning", oss, chat(said("<reasoning>Lyon lies on"), "length")),
         ("null because cut off", oss, chat(json!({ "role": "assistant", "content": null }), "length")),
         ("null for no reason", oss, chat(json!({ "role": "assistant", "content": null }), "stop")),
-        ("a tag of the user's own wish", gpt, chat(said("<reasoning> is a tag."), "stop")),
+        ("a tag that the user asked for", gpt, chat(said("<reasoning> is a tag."), "stop")),
         ("cached input", gpt, cached),
         (
             "refusal",

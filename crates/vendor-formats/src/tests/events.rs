@@ -65,7 +65,7 @@ fn an_alias_gives_an_opaque_id_the_traits_of_its_family() {
     assert_eq!(out["body"]["AdditionalModelRequestFields"], json!({ "top_k": 5 }));
     let error = handle(converse(), &event("anthropic.claude-opus-4-7")).unwrap_err();
     assert!(matches!(error, FormatError::InvalidRequest { path, .. } if path == "inference.topK"));
-    // Without a family, or with its own short id in its place, nobody knows how `topK` is spelt.
+    // Without a family, or with an opaque id as the family, the spelling of `topK` is unknown.
     let error = handle(converse(), &event("ab12cd34ef56")).unwrap_err();
     assert!(matches!(error, FormatError::InvalidRequest { path, .. } if path == "inference.topK"));
 }

@@ -287,6 +287,12 @@ async fn converse() {
             with(base.clone(), "inferenceConfig", json!({ "stopSequences": ["a"] })),
             "doesn't support the stopSequences field",
         ),
+        (
+            "xai.grok-4.6",
+            with(base.clone(), "inferenceConfig", json!({ "maxTokens": 15 })),
+            "Expected a value >= 16",
+        ),
+        ("amazon.titan-embed-text-v1", base.clone(), "doesn't support the model"),
     ] {
         let message = refused(Operation::Converse, id, &body).await;
         assert!(message.contains(words), "{id} {body}: {message}");

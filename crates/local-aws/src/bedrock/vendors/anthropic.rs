@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Ask, Stop};
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
-use super::super::fields::Fields;
+use super::super::fields::RequestFields;
 use super::super::models::{Format, Model};
+use super::super::request::{SimulatedRequest, StopCause};
 
 const KEYS: [&str; 15] = [
     "anthropic_version",
@@ -27,8 +28,8 @@ const KEYS: [&str; 15] = [
 ];
 
 /// Checks a body.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
-    let fields = Fields::root(body)?;
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
+    let fields = RequestFields::root(body)?;
     fields.required("anthropic_version")?;
     fields.required("max_tokens")?;
     fields.required("messages")?;
@@ -55,24 +56,28 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
             "stop_sequences: each stop sequence must contain non-whitespace",
         ));
     }
-    let mut ask = Ask { limit, stops, ..Ask::default() };
+    let mut request = SimulatedRequest { limit, stops, ..SimulatedRequest::default() };
     match fields.raw("system") {
         None => {}
-        Some(Value::String(text)) => ask.hear(text),
+        Some(Value::String(text)) => request.hear(text),
         Some(_) => {
             for block in fields.objects("system")? {
                 if block.text("type")? != Some("text") {
                     return Err(BedrockError::validation("system: only text blocks are permitted"));
                 }
-                ask.hear(block_text(&block, "system")?);
+                request.hear(block_text(&block, "system")?);
             }
         }
     }
-    read_messages(model, &fields, &mut ask)?;
-    Ok(ask)
+    read_messages(model, &fields, &mut request)?;
+    Ok(request)
 }
 
-fn read_messages(model: &Model, fields: &Fields<'_>, ask: &mut Ask) -> Result<(), BedrockError> {
+fn read_messages(
+    model: &Model,
+    fields: &RequestFields<'_>,
+    request: &mut SimulatedRequest,
+) -> Result<(), BedrockError> {
     let messages = fields.objects("messages")?;
     let last = messages.len() - 1;
     let mut before = "";
@@ -116,13 +121,13 @@ fn read_messages(model: &Model, fields: &Fields<'_>, ask: &mut Ask) -> Result<()
                 ));
             }
         }
-        ask.message(role, &text);
+        request.message(role, &text);
     }
     Ok(())
 }
 
 /// The text of a message: a string, or blocks.
-fn content(message: &Fields<'_>, index: usize) -> Result<String, BedrockError> {
+fn content(message: &RequestFields<'_>, index: usize) -> Result<String, BedrockError> {
     let place = format!("messages.{index}");
     if let Some(Value::String(text)) = message.raw("content") {
         return Ok(super::spoken(text, &place)?.to_owned());
@@ -152,24 +157,24 @@ fn content(message: &Fields<'_>, index: usize) -> Result<String, BedrockError> {
     Ok(texts.join("\n"))
 }
 
-fn block_text<'a>(block: &Fields<'a>, place: &str) -> Result<&'a str, BedrockError> {
+fn block_text<'a>(block: &RequestFields<'a>, place: &str) -> Result<&'a str, BedrockError> {
     block.required("text")?;
     block.only(&["type", "text", "cache_control", "citations"])?;
     super::spoken(block.text("text")?.unwrap_or_default(), place)
 }
 
 /// Writes an answer.
-pub fn write(model: &Model, answer: &Answer) -> Value {
+pub fn write(model: &Model, answer: &SimulatedAnswer) -> Value {
     let mut content = Vec::new();
-    if let Some(thought) = &answer.reasoning {
+    if let Some(thought) = &answer.content.reasoning {
         content.push(json!({ "type": "thinking", "thinking": thought, "signature": "c2ltdWxhdGVk" }));
     }
-    if !answer.text.is_empty() {
-        content.push(json!({ "type": "text", "text": answer.text }));
+    if !answer.content.text.is_empty() {
+        content.push(json!({ "type": "text", "text": answer.content.text }));
     }
-    let (reason, sequence) = match &answer.stop {
-        Stop::Sequence(sequence) => ("stop_sequence", Some(sequence)),
-        Stop::Refusal | Stop::Filtered => ("refusal", None),
+    let (reason, sequence) = match &answer.content.stop {
+        StopCause::Sequence(sequence) => ("stop_sequence", Some(sequence)),
+        StopCause::Refusal | StopCause::Filtered => ("refusal", None),
         stop => (stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]), None),
     };
     json!({

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Ask, Stop};
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
-use super::super::fields::{Fields, wrong_type};
+use super::super::fields::{RequestFields, wrong_type};
 use super::super::models::Model;
+use super::super::request::{SimulatedRequest, StopCause};
 
 const KEYS: [&str; 22] = [
     "messages",
@@ -43,8 +44,8 @@ pub enum Order {
 }
 
 /// Checks a body.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
-    let fields = Fields::root(body)?;
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
+    let fields = RequestFields::root(body)?;
     fields.required("messages")?;
     fields.only(&KEYS)?;
     if fields.text("model")?.is_some_and(|name| name != model.id && name != model.metric_id) {
@@ -80,18 +81,21 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
         Some(Value::String(stop)) => vec![stop.clone()],
         _ => fields.strings("stop", 4)?,
     };
-    let mut ask =
-        Ask { limit: limits.0.or(limits.1).unwrap_or(model.default_output), stops, ..Ask::default() };
-    messages(&fields, &["system", "developer", "user", "assistant", "tool"], Order::Free, &mut ask)?;
-    Ok(ask)
+    let mut request = SimulatedRequest {
+        limit: limits.0.or(limits.1).unwrap_or(model.default_output),
+        stops,
+        ..SimulatedRequest::default()
+    };
+    messages(&fields, &["system", "developer", "user", "assistant", "tool"], Order::Free, &mut request)?;
+    Ok(request)
 }
 
 /// Checks the list of messages.
 pub fn messages(
-    fields: &Fields<'_>,
+    fields: &RequestFields<'_>,
     roles: &[&str],
     order: Order,
-    ask: &mut Ask,
+    request: &mut SimulatedRequest,
 ) -> Result<(), BedrockError> {
     let mut before = "";
     for (index, message) in fields.objects("messages")?.iter().enumerate() {
@@ -115,20 +119,20 @@ pub fn messages(
                     "After the optional system message, conversation roles must alternate user/assistant/user/assistant/...",
                 ));
             }
-            "system" | "developer" => ask.hear(&text),
-            _ => ask.message(role, &text),
+            "system" | "developer" => request.hear(&text),
+            _ => request.message(role, &text),
         }
         before = role;
     }
     match before {
         "user" | "tool" => Ok(()),
-        _ if order == Order::Free && ask.messages > 0 => Ok(()),
+        _ if order == Order::Free && request.messages > 0 => Ok(()),
         _ => Err(BedrockError::validation("Expected last role to be user or tool.")),
     }
 }
 
 /// The text of a message: a string, or parts of text.
-fn content(message: &Fields<'_>, index: usize, role: &str) -> Result<String, BedrockError> {
+fn content(message: &RequestFields<'_>, index: usize, role: &str) -> Result<String, BedrockError> {
     let place = format!("messages[{index}].content");
     let text = match message.raw("content") {
         Some(Value::String(text)) => text.clone(),
@@ -163,18 +167,18 @@ fn content(message: &Fields<'_>, index: usize, role: &str) -> Result<String, Bed
 }
 
 /// Writes an answer. When the limit came while it was thinking, the content is null.
-pub fn write(model: &Model, answer: &Answer) -> Value {
-    let mut message = json!({ "role": "assistant", "content": answer.text });
-    match &answer.reasoning {
-        Some(_) if answer.text.is_empty() => message["content"] = Value::Null,
+pub fn write(model: &Model, answer: &SimulatedAnswer) -> Value {
+    let mut message = json!({ "role": "assistant", "content": answer.content.text });
+    match &answer.content.reasoning {
+        Some(_) if answer.content.text.is_empty() => message["content"] = Value::Null,
         Some(thought) if model.id.starts_with("openai.gpt-oss-") => {
-            message["content"] = json!(format!("<reasoning>{thought}</reasoning>{}", answer.text));
+            message["content"] = json!(format!("<reasoning>{thought}</reasoning>{}", answer.content.text));
         }
         Some(thought) => message["reasoning_content"] = json!(thought),
         None => {}
     }
-    if answer.stop == Stop::Refusal {
-        message["refusal"] = json!(answer.text);
+    if answer.content.stop == StopCause::Refusal {
+        message["refusal"] = json!(answer.content.text);
         message["content"] = Value::Null;
     }
     let mut usage = json!({
@@ -193,7 +197,7 @@ pub fn write(model: &Model, answer: &Answer) -> Value {
         "choices": [{
             "index": 0,
             "message": message,
-            "finish_reason": answer.stop.word(["stop", "length", "stop", "tool_calls", "content_filter"]),
+            "finish_reason": answer.content.stop.word(["stop", "length", "stop", "tool_calls", "content_filter"]),
         }],
         "usage": usage,
     })

@@ -3,33 +3,34 @@
 
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Ask};
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
-use super::super::fields::Fields;
+use super::super::fields::RequestFields;
 use super::super::models::Model;
+use super::super::request::SimulatedRequest;
 
 /// Checks a body.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
-    let fields = Fields::root(body)?;
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
+    let fields = RequestFields::root(body)?;
     fields.only(&["prompt", "temperature", "top_p", "max_tokens", "stop"])?;
     let prompt = fields.required_text("prompt")?;
     fields.number("temperature", 0.0, 1.0)?;
     fields.number("top_p", 0.0, 1.0)?;
-    let mut ask = Ask {
+    let mut request = SimulatedRequest {
         limit: fields.integer("max_tokens", 1, model.max_output)?.unwrap_or(model.default_output),
         stops: fields.strings("stop", 10)?,
-        ..Ask::default()
+        ..SimulatedRequest::default()
     };
-    ask.prompt(prompt, "<｜User｜>", "<｜Assistant｜>");
-    Ok(ask)
+    request.prompt(prompt, "<｜User｜>", "<｜Assistant｜>");
+    Ok(request)
 }
 
 /// Writes an answer; when the limit came while it was thinking, the thought has no end.
-pub fn write(answer: &Answer) -> Value {
-    let text = match &answer.reasoning {
-        Some(thought) if answer.text.is_empty() => thought.clone(),
-        Some(thought) => format!("{thought}\n</think>\n\n{}", answer.text),
-        None => answer.text.clone(),
+pub fn write(answer: &SimulatedAnswer) -> Value {
+    let text = match &answer.content.reasoning {
+        Some(thought) if answer.content.text.is_empty() => thought.clone(),
+        Some(thought) => format!("{thought}\n</think>\n\n{}", answer.content.text),
+        None => answer.content.text.clone(),
     };
-    json!({ "choices": [{ "text": text, "stop_reason": answer.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
+    json!({ "choices": [{ "text": text, "stop_reason": answer.content.stop.word(["stop", "length", "stop", "stop", "stop"]) }] })
 }

@@ -10,21 +10,23 @@ pub mod deepseek;
 pub mod meta;
 pub mod mistral;
 pub mod nova;
+pub mod stream;
 pub mod titan;
 pub mod writer;
 
 use serde_json::Value;
 
-use super::ask::{Answer, Ask};
+use super::answer::SimulatedAnswer;
 use super::error::BedrockError;
-use super::fields::Fields;
+use super::fields::RequestFields;
 use super::models::{Format, Model, Sampling};
+use super::request::SimulatedRequest;
 
 /// Checks a native body and says what it asks.
 ///
 /// # Errors
 /// The model would refuse it.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
     match model.format {
         Format::ClaudeLegacy if body.get("prompt").is_some() => anthropic_text::read(model, body),
         Format::Claude | Format::ClaudeLegacy => anthropic::read(model, body),
@@ -46,7 +48,7 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
 
 /// The answer to this body in the vendor's shape.
 #[must_use]
-pub fn write(model: &Model, body: &Value, answer: &Answer) -> Value {
+pub fn write(model: &Model, body: &Value, answer: &SimulatedAnswer) -> Value {
     match model.format {
         Format::ClaudeLegacy if body.get("prompt").is_some() => anthropic_text::write(answer),
         Format::Claude | Format::ClaudeLegacy => anthropic::write(model, answer),
@@ -73,7 +75,7 @@ pub fn thinks(model: &Model) -> bool {
 }
 
 /// Refuses the sampling parameters among these keys that the model does not take.
-fn sampling(model: &Model, fields: &Fields<'_>, keys: &[&str]) -> Result<(), BedrockError> {
+fn sampling(model: &Model, fields: &RequestFields<'_>, keys: &[&str]) -> Result<(), BedrockError> {
     let given: Vec<_> = keys.iter().filter(|key| fields.has(key)).collect();
     match (model.sampling, &given[..]) {
         (Sampling::Refused, [key, ..]) if model.format == Format::Claude => {

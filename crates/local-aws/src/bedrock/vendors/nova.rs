@@ -3,18 +3,19 @@
 
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Ask};
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
-use super::super::fields::Fields;
+use super::super::fields::RequestFields;
 use super::super::models::Model;
+use super::super::request::SimulatedRequest;
 
 /// Checks a body.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
-    let fields = Fields::root(body)?;
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
+    let fields = RequestFields::root(body)?;
     fields.required("messages")?;
     fields.only(&["schemaVersion", "system", "messages", "inferenceConfig", "toolConfig"])?;
     fields.one_of("schemaVersion", &["messages-v1"])?;
-    let mut ask = Ask { limit: model.default_output, ..Ask::default() };
+    let mut request = SimulatedRequest { limit: model.default_output, ..SimulatedRequest::default() };
     if let Some(config) = fields.object("inferenceConfig")? {
         config.only(&[
             "maxTokens",
@@ -29,7 +30,7 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
         ])?;
         for key in ["maxTokens", "max_new_tokens"] {
             if let Some(limit) = config.integer(key, 1, model.max_output)? {
-                ask.limit = limit;
+                request.limit = limit;
             }
         }
         config.number("temperature", 0.0, 1.0)?;
@@ -37,12 +38,12 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
         config.number("top_p", 0.0, 1.0)?;
         config.integer("topK", 0, 128)?;
         config.integer("top_k", 0, 128)?;
-        ask.stops = config.strings("stopSequences", 4)?;
+        request.stops = config.strings("stopSequences", 4)?;
     }
     for block in fields.has("system").then(|| fields.objects("system")).transpose()?.unwrap_or_default() {
         block.only(&["text", "cachePoint"])?;
         if let Some(text) = block.text("text")? {
-            ask.hear(super::spoken(text, "system")?);
+            request.hear(super::spoken(text, "system")?);
         }
     }
     let mut before = "";
@@ -80,23 +81,23 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
                 ),
             }
         }
-        ask.message(role, &texts.join("\n"));
+        request.message(role, &texts.join("\n"));
     }
-    Ok(ask)
+    Ok(request)
 }
 
 /// Writes an answer.
-pub fn write(answer: &Answer) -> Value {
+pub fn write(answer: &SimulatedAnswer) -> Value {
     let mut content = Vec::new();
-    if let Some(thought) = &answer.reasoning {
+    if let Some(thought) = &answer.content.reasoning {
         content.push(json!({ "reasoningContent": { "reasoningText": { "text": thought } } }));
     }
-    if !answer.text.is_empty() {
-        content.push(json!({ "text": answer.text }));
+    if !answer.content.text.is_empty() {
+        content.push(json!({ "text": answer.content.text }));
     }
     json!({
         "output": { "message": { "content": content, "role": "assistant" } },
-        "stopReason": answer.stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "content_filtered"]),
+        "stopReason": answer.content.stop.word(["end_turn", "max_tokens", "stop_sequence", "tool_use", "content_filtered"]),
         "usage": {
             "inputTokens": answer.usage.input,
             "outputTokens": answer.usage.output,

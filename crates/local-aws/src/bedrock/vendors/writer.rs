@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Ask};
+use super::super::answer::SimulatedAnswer;
 use super::super::error::BedrockError;
-use super::super::fields::Fields;
+use super::super::fields::RequestFields;
 use super::super::models::Model;
+use super::super::request::SimulatedRequest;
 use super::chat;
 
 const KEYS: [&str; 12] = [
@@ -25,8 +26,8 @@ const KEYS: [&str; 12] = [
 ];
 
 /// Checks a body.
-pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
-    let fields = Fields::root(body)?;
+pub fn read(model: &Model, body: &Value) -> Result<SimulatedRequest, BedrockError> {
+    let fields = RequestFields::root(body)?;
     fields.only(&KEYS)?;
     fields.number("temperature", 0.0, 2.0)?;
     fields.number("top_p", 0.0, 1.0)?;
@@ -36,14 +37,14 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
             "stream: InvokeModel does not stream; use InvokeModelWithResponseStream.",
         ));
     }
-    let mut ask = Ask {
+    let mut request = SimulatedRequest {
         limit: fields.integer("max_tokens", 1, model.max_output)?.unwrap_or(model.default_output),
         stops: fields.strings("stop", 4)?,
-        ..Ask::default()
+        ..SimulatedRequest::default()
     };
     if fields.has("prompt") && !fields.has("messages") {
-        ask.prompt(fields.required_text("prompt")?, "", "");
-        return Ok(ask);
+        request.prompt(fields.required_text("prompt")?, "", "");
+        return Ok(request);
     }
     fields.required("messages")?;
     if fields.has("prompt") {
@@ -51,8 +52,8 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
     }
     let turns = fields.objects("messages")?;
     if turns.iter().all(|turn| turn.raw("content").is_none_or(|content| !content.is_object())) {
-        chat::messages(&fields, &["system", "user", "assistant", "tool"], chat::Order::Free, &mut ask)?;
-        return Ok(ask);
+        chat::messages(&fields, &["system", "user", "assistant", "tool"], chat::Order::Free, &mut request)?;
+        return Ok(request);
     }
     for turn in turns {
         turn.only(&["role", "content"])?;
@@ -69,21 +70,21 @@ pub fn read(model: &Model, body: &Value) -> Result<Ask, BedrockError> {
         };
         super::spoken(text, "messages")?;
         if role == "system" {
-            ask.hear(text);
+            request.hear(text);
         } else {
-            ask.message(role, text);
+            request.message(role, text);
         }
     }
-    Ok(ask)
+    Ok(request)
 }
 
 /// Writes an answer in the shape that the request asks for.
-pub fn write(model: &Model, body: &Value, answer: &Answer) -> Value {
+pub fn write(model: &Model, body: &Value, answer: &SimulatedAnswer) -> Value {
     let mut document = chat::write(model, answer);
     if body.get("messages").is_none() {
         let reason = document["choices"][0]["finish_reason"].take();
         document["object"] = json!("text_completion");
-        document["choices"] = json!([{ "index": 0, "text": answer.text, "logprobs": null, "finish_reason": reason, "stop_reason": null }]);
+        document["choices"] = json!([{ "index": 0, "text": answer.content.text, "logprobs": null, "finish_reason": reason, "stop_reason": null }]);
     }
     document
 }

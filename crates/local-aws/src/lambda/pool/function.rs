@@ -31,7 +31,7 @@ pub(super) struct Function {
     name: String,
     file: PathBuf,
     settings: Arc<Settings>,
-    // Fair: who waits is served in the order of arrival.
+    // Fair: waiting invocations are served in the order of their arrival.
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Instance>>,
     failed: Mutex<Option<(Instant, String)>>,
@@ -54,7 +54,7 @@ impl Function {
         self.permits.clone().acquire_owned().await.ok()
     }
 
-    /// Admits nobody any more, those in the queue included.
+    /// Refuses further invocations, including those that wait.
     pub(super) fn close(&self) {
         self.permits.close();
     }

@@ -190,7 +190,7 @@ impl Instance {
         let mut taken = false;
         loop {
             tokio::select! {
-                // What the child has said counts, even when it has ended since.
+                // A result that the child has posted counts even when the child has ended since.
                 biased;
                 Some(event) = self.events.recv() => match event {
                     RuntimeEvent::Taken if kill == Some(KillPoint::OnReceipt) => {
@@ -275,7 +275,7 @@ fn exit_message(id: &str, status: std::io::Result<ExitStatus>) -> String {
     format!("RequestId: {id} Error: {reason}")
 }
 
-/// The end of a child in the words of Lambda.
+/// The end of a child as Lambda words it.
 fn exit_reason(status: ExitStatus) -> String {
     #[cfg(unix)]
     {

@@ -26,7 +26,7 @@ use function::{Function, Settings};
 /// An invocation that gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvokeError {
-    /// The function failed, by its own word.
+    /// The function reported an error.
     Function {
         /// The name of the error.
         error_type: String,

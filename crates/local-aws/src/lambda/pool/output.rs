@@ -70,6 +70,6 @@ fn show(label: &str, line: &mut Vec<u8>) {
     if !out.ends_with(b"\n") {
         out.push(b'\n');
     }
-    // There is nobody to tell when our own standard error is gone.
+    // When our own standard error cannot be written, the failure cannot be reported anywhere.
     let _ = std::io::stderr().lock().write_all(&out);
 }

@@ -215,7 +215,7 @@ async fn a_child_can_be_killed_before_and_after_its_work() {
     let message = crash(result);
     assert!(message.ends_with("Runtime exited with error: signal: killed"), "{message}");
     assert!(!exists(&pid));
-    // It never gets to the end, as nobody opens the gate.
+    // The gate stays closed, so the function does not finish.
     let early = pool.invoke_and_kill_at("worker", gate.payload("b"), KillPoint::OnReceipt).await;
     assert!(crash(early).ends_with("signal: killed"));
     assert!(pool.invoke("worker", json!({})).await.is_ok());
@@ -324,7 +324,7 @@ async fn a_caller_that_gives_up_does_not_end_the_function() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_after_the_end() {
+async fn no_process_is_left_after_a_shutdown() {
     let mut config = config("worker");
     config.concurrency = 2;
     let pool = Pool::start(config).await.unwrap();

@@ -9,15 +9,20 @@ use crate::limit::Dimension;
 use crate::money::{Rates, TokenUsage};
 use crate::month::Period;
 
-use super::super::buckets::CLOCK_SKEW_SECONDS;
+use super::super::buckets::{CLOCK_SKEW_SECONDS, CYCLE_SECONDS};
 use super::super::counters::{Counters, remembered, remembered_time};
 use super::super::sums::{Sums, signed};
 use super::super::update::Update;
 
 /// Points of CloudWatch are a minute long.
 const MINUTE: i64 = 60;
-/// How long a snapshot is kept.
-const KEPT_SECONDS: i64 = 7_200;
+/// How long a snapshot is kept. What abandoned executions may have been billed is decided within
+/// 90 minutes of their bucket's start, and [`Memory::certainly_before`] looks one cycle of slots
+/// further back.
+const KEPT_SECONDS: i64 = CYCLE_SECONDS + 5_400;
+/// When no two runs are further apart than this, at least one run empties a slot between the time
+/// at which its undecided holds become used and the time at which the slot is used again.
+const UNINTERRUPTED_SECONDS: i64 = 900;
 /// Snapshots that one write forgets at most, so that its expression stays short.
 const FORGOTTEN_AT_ONCE: usize = 12;
 /// The dimensions that CloudWatch shows.
@@ -99,11 +104,30 @@ impl Memory {
         Some(self.0.range(first..).fold(now, |rates, (_, snapshot)| dearest(rates, snapshot.rates)))
     }
 
-    /// The latest snapshot up to which CloudWatch showed everything when it was read, at
-    /// `read_at` or later.
+    /// The time of a snapshot that is older than every execution counted in the slot of the bucket
+    /// that started at `started`. Such an execution may have started one cycle of slots before the
+    /// bucket, but not earlier if runs have followed each other without interruption since then.
+    /// `None` when that is not remembered or there was an interruption.
+    #[must_use]
+    pub fn certainly_before(&self, started: i64, now: i64) -> Option<i64> {
+        let (first, _) = self.latest_until(started - CYCLE_SECONDS)?;
+        let times: Vec<i64> = self.0.range(first..).map(|(time, _)| *time).chain([now]).collect();
+        let follow = |pair: &[i64]| matches!(pair, [one, next] if next - one <= UNINTERRUPTED_SECONDS);
+        times.windows(2).all(follow).then_some(first)
+    }
+
+    /// The latest snapshot that can be compared with what CloudWatch showed when it was read, at
+    /// `read_at` or later: by then CloudWatch showed all that was settled in the snapshot, and all
+    /// calls of executions whose slots had ended by the snapshot's time.
+    ///
+    /// This needs no allowance for clocks that differ beyond those that the times have already.
+    /// Such calls had ended [`CLOCK_SKEW_SECONDS`] before the snapshot's time by the clock of
+    /// their start, and what was settled was billed that long before it by this clock. So both had
+    /// ended by the snapshot's time, whichever of the clocks is meant, and were shown `metric_lag`
+    /// later.
     #[must_use]
     pub fn closed(&self, read_at: i64, metric_lag: i64) -> Option<(i64, Snapshot)> {
-        self.latest_until(read_at - metric_lag - CLOCK_SKEW_SECONDS)
+        self.latest_until(read_at - metric_lag)
     }
 
     /// The write that remembers what was read of a family before `now`, and forgets what is old.

@@ -9,26 +9,27 @@
 //! run may be late, doubled or cut off anywhere. Where something is not known the ledger stays
 //! too high.
 
+mod evidence;
+mod items;
 mod memory;
 mod shards;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::limit::{ACCOUNT_ITEM, Budget, Dimension, TENANT_PREFIX};
-use crate::money::{Rates, TokenUsage};
+use crate::limit::{ACCOUNT_ITEM, Budget, Dimension};
+use crate::money::Rates;
 use crate::month::Period;
 use crate::usage::MonthUsage;
 
-use super::buckets::Slot;
 use super::counters::{Counters, ItemKey, Part};
 use super::external::{Shown, add_external};
 use super::protocol::LedgerOutcome;
-use super::sums::{Sums, Totals, signed};
+use super::sums::Sums;
 use super::thresholds::crossed_thresholds;
 use super::update::Update;
+use items::Items;
 use memory::{Memory, Snapshot, tokens};
-use sweep::Evidence;
 
 /// After so many seconds a run ends: an item that is missing from its list may by then be old
 /// enough to matter.
@@ -103,88 +104,12 @@ pub struct Crossed {
     pub used: i64,
 }
 
-/// The items of one budget, as they were read or as writes have left them since.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Items {
-    key: String,
-    own: ItemKey,
-    /// Its own item, then its shards.
-    items: Vec<Counters>,
-    memory: Counters,
-}
-
-impl Items {
-    fn keys(&self) -> Vec<ItemKey> {
-        let shards = u16::try_from(self.items.len().saturating_sub(1)).unwrap_or(0);
-        super::lease::items(&self.own, shards)
-    }
-
-    fn is_family(&self) -> bool {
-        self.key != ACCOUNT_ITEM && !self.key.starts_with(TENANT_PREFIX)
-    }
-
-    fn own(&self) -> Counters {
-        self.items.first().cloned().unwrap_or_default()
-    }
-
-    fn totals(&self) -> Totals {
-        Totals::of(&self.items)
-    }
-
-    fn sum(&self, of: impl Fn(&Counters, Dimension) -> i64) -> Sums {
-        Sums::from_fn(|d| self.items.iter().map(|item| of(item, d)).sum())
-    }
-
-    /// Held by requests of slots for which this is true.
-    fn held(&self, slots: impl Fn(Slot) -> bool) -> Sums {
-        self.sum(|item, d| {
-            Slot::all().filter(|slot| slots(*slot)).map(|slot| item.reserved_in(slot, d)).sum()
-        })
-    }
-
-    /// The start of the oldest bucket in which abandoned executions hold something.
-    fn oldest_abandoned(&self, now: i64) -> Option<i64> {
-        let holds = |slot: &Slot| Dimension::ALL.iter().any(|&d| self.held(|one| one == *slot).get(d) > 0);
-        let ended = Slot::all().filter(|slot| slot.ended_at(now) <= now).filter(holds);
-        ended.map(|slot| slot.bucket_start(now)).min()
-    }
-
-    fn named(&self) -> Vec<(ItemKey, Counters)> {
-        self.keys().into_iter().zip(self.items.iter().cloned()).collect()
-    }
-}
-
-/// Whether the prices are at least those at which amounts are held: the upper bound of what the
-/// tokens cost now is no less than what is held for them.
-fn has_not_fallen(rates: Option<Rates>, held: &Sums) -> bool {
-    let tokens = |d| u64::try_from(held.get(d)).unwrap_or(0);
-    let bound = rates.map_or(0, |rates| rates.bound(tokens(Dimension::Input), tokens(Dimension::Output)));
-    held.get(Dimension::Cost) <= signed(bound)
-}
-
-/// Tokens with what they cost at most: tokens are found first and valued after. Without prices
-/// that are certain any tokens at all cost whatever was held for them.
-fn with_cost(sums: &Sums, shown: TokenUsage, rates: Option<Option<Rates>>) -> Sums {
-    let cost = match rates {
-        Some(rates) => Shown { tokens: shown, rates }.worth_of(sums),
-        None if *sums == Sums::default() => 0,
-        None => i64::MAX,
-    };
-    Sums::from_fn(|d| if d == Dimension::Cost { cost } else { sums.get(d) })
-}
-
-/// What CloudWatch shows until a time, beyond what is settled exactly and what was unexplained
-/// before executions started.
-fn unsettled_since(memory: &Memory, started: i64, until: i64, shown: TokenUsage) -> Sums {
-    let exact = memory.latest_until(until).map(|(_, snapshot)| snapshot.exact()).unwrap_or_default();
-    let before = memory.latest_until(started).map(|(_, snapshot)| snapshot.unexplained).unwrap_or_default();
-    tokens(&shown).beyond(&exact.plus(&before))
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Operation {
     Write(ItemKey, Update),
     Transact(Vec<(ItemKey, Update)>),
+    /// Reads an own item that had so much used, after what shards have settled moved to it.
+    Look(ItemKey, Sums),
 }
 
 /// One run over one month.
@@ -204,6 +129,9 @@ pub struct Reconcile {
     raises: u8,
     planned: bool,
     operations: VecDeque<Operation>,
+    /// Snapshots of families. They are written after all budgets are done, so that a snapshot
+    /// proves to later runs that the run which wrote it was complete.
+    remembered: VecDeque<Operation>,
     /// Whether some of the month's items could not be read.
     unread: bool,
     now: i64,
@@ -260,6 +188,7 @@ impl Reconcile {
             raises: 0,
             planned: false,
             operations: VecDeque::new(),
+            remembered: VecDeque::new(),
             unread: false,
             now: i64::MIN,
             report: Report::default(),
@@ -281,6 +210,10 @@ impl Reconcile {
                     return ReconcileStep::Write(key.clone(), update.clone());
                 }
                 Some(Operation::Transact(writes)) => return ReconcileStep::Transact(writes.clone()),
+                Some(Operation::Look(key, _)) => return ReconcileStep::Read(vec![key.clone()]),
+                None if self.current >= self.budgets.len() && !self.remembered.is_empty() => {
+                    self.operations = std::mem::take(&mut self.remembered);
+                }
                 None if self.current >= self.budgets.len() => {
                     return ReconcileStep::Done(self.report.clone());
                 }
@@ -300,12 +233,25 @@ impl Reconcile {
     /// Records what became of the step, and what time it was then.
     pub fn record(&mut self, outcome: LedgerOutcome, now: i64) {
         self.now = now;
+        self.take_in(outcome);
         if now > self.inputs.listed_at.saturating_add(RUN_SECONDS) {
-            self.reads.clear();
-            self.operations.clear();
-            self.current = self.budgets.len();
-            return;
+            self.end();
         }
+    }
+
+    /// Ends the run before all is done.
+    fn end(&mut self) {
+        self.reads.clear();
+        self.remembered.clear();
+        for operation in std::mem::take(&mut self.operations) {
+            if let Operation::Look(key, before) = operation {
+                self.note_known(&key, &before);
+            }
+        }
+        self.current = self.budgets.len();
+    }
+
+    fn take_in(&mut self, outcome: LedgerOutcome) {
         if let Some(together) = self.reads.pop_front() {
             match outcome {
                 LedgerOutcome::Read(items) => self.have_read(together, items),
@@ -318,17 +264,23 @@ impl Reconcile {
             return;
         }
         let Some(operation) = self.operations.pop_front() else { return };
-        let Some(budget) = self.budgets.get(self.current) else { return };
+        let is_plain = self.budgets.get(self.current).is_some_and(|budget| budget.items.len() == 1);
         match (operation, outcome) {
             (Operation::Write(key, update), LedgerOutcome::Applied(after)) => {
                 self.report.applied += 1;
-                self.applied(&key, &update, after);
+                if self.budgets.get(self.current).is_some_and(|items| items.own == key) {
+                    let before = Sums::from_fn(|d| after.used(d) - update.adds_to_used(d));
+                    self.note_crossed(&before, &Sums::from_fn(|d| after.used(d)));
+                }
+                // The items of a split budget were read at one moment. Replacing one of them by a
+                // later state would count capacity twice, or not at all, that moved between items
+                // in the meantime. So only this run's own change is applied to it.
+                let known = self.item(&key).filter(|_| !is_plain).and_then(|item| update.apply(&item));
+                self.replace(&key, known.unwrap_or(after));
             }
             // External usage is planned anew from what the item has now. The number of shards
             // that were read with it would no longer fit the item of a split budget.
-            (Operation::Write(key, _), LedgerOutcome::Refused(now))
-                if !self.planned && budget.items.len() == 1 =>
-            {
+            (Operation::Write(key, _), LedgerOutcome::Refused(now)) if !self.planned && is_plain => {
                 self.report.refused += 1;
                 self.replace(&key, now);
             }
@@ -336,9 +288,20 @@ impl Reconcile {
                 self.report.applied += 1;
                 for (key, update) in writes {
                     if let Some(after) = self.item(&key).and_then(|item| update.apply(&item)) {
-                        self.applied(&key, &update, after);
+                        self.replace(&key, after);
                     }
                 }
+            }
+            // A transaction does not tell what it left. Others may have used some at the same time,
+            // so that a threshold was crossed by neither part alone. Such a threshold may be
+            // reported by them as well, but none is missed.
+            (Operation::Look(_, before), LedgerOutcome::Read(items)) => {
+                let used = |item: &Counters| Sums::from_fn(|d| item.used(d));
+                self.note_crossed(&before, &items.first().map(used).unwrap_or_default());
+            }
+            (Operation::Look(key, before), _) => {
+                self.report.failed += 1;
+                self.note_known(&key, &before);
             }
             (_, LedgerOutcome::Refused(_) | LedgerOutcome::NotMoved) => {
                 self.report.refused += 1;
@@ -384,24 +347,25 @@ impl Reconcile {
         }
     }
 
-    /// Takes in an item after a write, and notes the thresholds that the write crossed.
-    fn applied(&mut self, key: &ItemKey, update: &Update, after: Counters) {
-        let Some(items) = self.budgets.get(self.current).filter(|items| items.own == *key) else {
-            self.replace(key, after);
-            return;
-        };
-        if let Some(budget) = self.inputs.budgets.get(&items.key) {
-            let used = Sums::from_fn(|d| after.used(d));
-            let before = Sums::from_fn(|d| after.used(d) - update.adds_to_used(d));
-            let crossed = crossed_thresholds(&before, &used, &budget.limit, &budget.warn_at_percent);
-            self.report.crossed.extend(crossed.into_iter().map(|(dimension, percent)| Crossed {
-                budget: budget.clone(),
-                dimension,
-                percent,
-                used: after.used(dimension),
-            }));
+    /// Notes the thresholds that an own item has crossed as far as this run knows.
+    fn note_known(&mut self, key: &ItemKey, before: &Sums) {
+        let known = self.item(key).unwrap_or_default();
+        self.note_crossed(before, &Sums::from_fn(|d| known.used(d)));
+    }
+
+    /// Notes the thresholds that the use of the current budget's own item has crossed, each once.
+    fn note_crossed(&mut self, before: &Sums, used: &Sums) {
+        let Some(items) = self.budgets.get(self.current) else { return };
+        let Some(budget) = self.inputs.budgets.get(&items.key) else { return };
+        for (dimension, percent) in crossed_thresholds(before, used, &budget.limit, &budget.warn_at_percent) {
+            let known = |one: &Crossed| {
+                (&one.budget.key, one.dimension, one.percent) == (&budget.key, dimension, percent)
+            };
+            if !self.report.crossed.iter().any(known) {
+                let used = used.get(dimension);
+                self.report.crossed.push(Crossed { budget: budget.clone(), dimension, percent, used });
+            }
         }
-        self.replace(key, after);
     }
 
     /// Plans what comes next for the budget whose turn it is: first external usage, as often as
@@ -421,7 +385,9 @@ impl Reconcile {
             self.operations.push_back(Operation::Write(items.own.clone(), update));
             return;
         }
-        self.operations = self.rest(items);
+        let (operations, remember) = self.rest(items);
+        self.operations = operations;
+        self.remembered.extend(remember);
         self.planned = true;
     }
 
@@ -456,8 +422,10 @@ impl Reconcile {
         self.families().fold(Sums::default(), |sum, family| sum.plus(&family.totals().used))
     }
 
-    /// Everything but external usage.
-    fn rest(&self, items: &Items) -> VecDeque<Operation> {
+    /// The operations other than adding external usage, and the snapshot of a family, which is
+    /// written at the end of the run.
+    fn rest(&self, items: &Items) -> (VecDeque<Operation>, Option<Operation>) {
+        let mut remember = None;
         let period = self.inputs.period;
         let evidence = self.evidence(items);
         let runs: BTreeSet<i64> = self
@@ -475,6 +443,10 @@ impl Reconcile {
             let fold = shards::fold(period, &items.own, index, shard, index < configured);
             operations.extend(fold.map(Operation::Transact));
         }
+        if operations.iter().any(|operation| matches!(operation, Operation::Transact(_))) {
+            let own = items.own();
+            operations.push_back(Operation::Look(items.own.clone(), Sums::from_fn(|d| own.used(d))));
+        }
         if configured == 0 {
             operations.extend(shards::retire(period, &items.own, &items.items).map(Operation::Transact));
         }
@@ -487,95 +459,8 @@ impl Reconcile {
             let unexplained = tokens(&usage.total()).beyond(&known);
             let snapshot = Snapshot { settled, estimated, unexplained, rates };
             let update = Memory::read(&items.memory).remember(period, self.now, &snapshot);
-            operations.push_back(Operation::Write(items.own.memory(), update));
+            remember = Some(Operation::Write(items.own.memory(), update));
         }
-        operations
-    }
-
-    fn evidence(&self, items: &Items) -> Option<Evidence> {
-        if items.is_family() {
-            self.evidence_of_family(items)
-        } else if items.key == ACCOUNT_ITEM {
-            self.evidence_of_account(items)
-        } else {
-            self.evidence_of_tenant(items)
-        }
-    }
-
-    /// CloudWatch shows the family's usage until a snapshot. What the ledger counts beyond
-    /// that cannot be usage of abandoned executions.
-    ///
-    /// Tokens that are counted but were not used, or that were used later, may stand for theirs,
-    /// since the sum is the same. They do not stand for the cost, which was another at another
-    /// price: that is at most the cost of what is neither settled exactly nor was there before.
-    fn evidence_of_family(&self, items: &Items) -> Option<Evidence> {
-        let (usage, rates) = self.family(&items.key)?;
-        let memory = Memory::read(&items.memory);
-        let (until, snapshot) = memory.closed(self.inputs.listed_at, self.inputs.metric_lag)?;
-        let shown = usage.until(until)?;
-        let started = items.oldest_abandoned(self.now)?;
-        let abandoned = items.held(|slot| slot.ended_at(self.now) <= self.now);
-        let rates = memory
-            .dearest_since(started, rates)
-            .or_else(|| has_not_fallen(rates, &abandoned).then_some(rates));
-        let own = items.own();
-        let external = Sums::from_fn(|d| if d == Dimension::Cost { 0 } else { own.external(d) });
-        let in_flight = items.held(|slot| slot.ended_at(self.now) > until);
-        let most = tokens(&shown).beyond(&snapshot.settled.plus(&external));
-        let cost = with_cost(&unsettled_since(&memory, started, until, shown), shown, rates);
-        let counted = items.totals().used.plus(&in_flight);
-        let least = tokens(&shown).beyond(&counted);
-        Some(Evidence {
-            until,
-            most: Sums::from_fn(|d| if d == Dimension::Cost { cost.get(d) } else { most.get(d) }),
-            // Tokens become external usage together with what they cost, or not yet.
-            least: if rates.is_some() { with_cost(&least, shown, rates) } else { Sums::default() },
-        })
-    }
-
-    /// CloudWatch knows no tenants. No abandoned execution of a tenant was billed more than all
-    /// families together were, beyond what is settled exactly and what was unexplained before
-    /// the execution started.
-    fn evidence_of_tenant(&self, items: &Items) -> Option<Evidence> {
-        let started = items.oldest_abandoned(self.now)?;
-        if self.unread {
-            return None;
-        }
-        let memories: Vec<_> = self.families().map(|family| (family, Memory::read(&family.memory))).collect();
-        let closed = |memory: &Memory| {
-            memory.closed(self.inputs.listed_at, self.inputs.metric_lag).map(|(time, _)| time)
-        };
-        // A request reaches a model only after it has reserved in its family's budget.
-        if memories.is_empty() {
-            return Some(Evidence { until: self.now, most: Sums::default(), least: Sums::default() });
-        }
-        let until = memories.iter().filter_map(|(_, memory)| closed(memory)).min()?;
-        let mut most = Sums::default();
-        for (family, memory) in &memories {
-            let (usage, rates) = self.family(&family.key)?;
-            let shown = usage.until(until)?;
-            let billed = unsettled_since(memory, started, until, shown);
-            let rates = memory.dearest_since(started, rates);
-            most = most.plus(&with_cost(&billed, shown, rates));
-        }
-        Some(Evidence { until, most, least: Sums::default() })
-    }
-
-    /// The account counts what its families count. What they still hold for abandoned
-    /// executions the account holds too.
-    fn evidence_of_account(&self, items: &Items) -> Option<Evidence> {
-        if self.unread {
-            return None;
-        }
-        let before = self.account_before.as_ref()?.sum(Counters::settled);
-        let own = items.own();
-        let external = Sums::from_fn(|d| own.external(d));
-        let ended = |slot: Slot| slot.ended_at(self.now) <= self.now;
-        let undecided = self.families().fold(Sums::default(), |sum, family| sum.plus(&family.held(ended)));
-        let used = self.used_by_families();
-        let most = used.plus(&undecided).beyond(&before.plus(&external));
-        let in_flight = items.held(|slot| !ended(slot));
-        let least = used.beyond(&items.totals().used.plus(&in_flight));
-        Some(Evidence { until: self.now, most, least })
+        (operations, remember)
     }
 }

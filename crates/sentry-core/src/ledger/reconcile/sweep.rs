@@ -13,6 +13,7 @@ use super::super::buckets::Slot;
 use super::super::counters::{self, Counters, ItemKey};
 use super::super::sums::Sums;
 use super::super::update::{Condition, Update};
+use super::evidence::Evidence;
 
 /// How long after a bucket's start what may have been billed stays held. Its slot is used again
 /// twenty minutes later.
@@ -23,17 +24,6 @@ const UNDECIDED_SECONDS: i64 = 3_600;
 const WITHOUT_EVIDENCE_SECONDS: i64 = 3_900;
 /// A run this soon after a bucket's start counts as one since then.
 const RUN_SOON_SECONDS: i64 = 900;
-
-/// What is known of the usage of abandoned executions, beyond what the budget counts as used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Evidence {
-    /// It covers the executions that had ended by this time.
-    pub until: i64,
-    /// They were billed no more than this.
-    pub most: Sums,
-    /// At least this was billed, to them or to calls that bypassed the sentry.
-    pub least: Sums,
-}
 
 /// The writes that release what abandoned executions hold in the items of one budget. `runs` are
 /// the times of earlier runs that are remembered.

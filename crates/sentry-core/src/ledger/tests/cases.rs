@@ -73,7 +73,19 @@ fn decisions() {
             Exceeded(Input),
         ),
         ("its exact count may fit", &enforce, 200, 4, 0, true, totals(9_900, 9_900), Count),
-        ("nor may its exact count", &enforce, 2_000, 4, 0, true, totals(9_900, 9_900), Exceeded(Input)),
+        // A long run of spaces is one token.
+        (
+            "its exact count may fit, however high the bound is",
+            &enforce,
+            200_000,
+            4,
+            0,
+            true,
+            totals(9_900, 9_900),
+            Count,
+        ),
+        ("no input fits", &enforce, 200, 4, 0, true, totals(10_000, 10_000), Exceeded(Input)),
+        ("the least output does not fit", &enforce, 200, 4, 0, true, totals(9_997, 9_997), Exceeded(Input)),
         ("the exact count helps beside holds", &enforce, 200, 4, 0, true, totals(0, 9_900), Count),
         ("no count helps the output", &refuse, 1, 200, 0, true, totals(9_900, 9_900), Exceeded(Output)),
         ("observing", &observe, 99_999, 99_999, 0, false, totals(9_999, 9_999), Fits),
@@ -98,6 +110,9 @@ fn a_decision_in_money() {
     assert_eq!(decide(&money, &asked, 1_000, &with(899, 899)), Decision::Exceeded(Dimension::Cost));
     let counted = AdmissionRequest { may_count: true, ..asked };
     assert_eq!(decide(&money, &counted, 1_000, &with(899, 899)), Decision::Count);
+    // Four tokens of output and one of input cost 18 at most.
+    assert_eq!(decide(&money, &counted, 1_000, &with(982, 982)), Decision::Count);
+    assert_eq!(decide(&money, &counted, 1_000, &with(983, 983)), Decision::Exceeded(Dimension::Cost));
 }
 
 #[test]
@@ -126,16 +141,35 @@ fn the_narrowest_shortage_shortens_the_output_in_every_budget() {
 #[test]
 fn an_unknown_outcome_admits_nobody_and_releases_what_is_known() {
     let budgets = [budget("model-a", 100, 100), budget("tenant/one", 100, 100)];
+    for waited_seconds in [0, MAX_WAIT_SECONDS] {
+        let mut table = Table::default();
+        let asked = AdmissionRequest { waited_seconds, ..request(START, 10, 10) };
+        let mut admission = Admission::new(budgets.to_vec(), asked);
+        let first = admission.step();
+        admission.record(table.perform(first));
+        assert!(matches!(admission.step(), Step::Write(..)));
+        admission.record(LedgerOutcome::Unknown);
+        let release = admission.step();
+        admission.record(table.perform(release));
+        assert_eq!(admission.step(), Step::Done(Verdict::Unavailable));
+        assert_eq!(table.own("model-a").committed(Dimension::Input), 0);
+    }
+}
+
+#[test]
+fn a_release_whose_outcome_is_unknown_is_not_repeated() {
+    let budgets = [budget("model-a", 100, 100), budget("tenant/one", 5, 100)];
     let mut table = Table::default();
     let mut admission = Admission::new(budgets.to_vec(), request(START, 10, 10));
-    let first = admission.step();
-    admission.record(table.perform(first));
-    assert!(matches!(admission.step(), Step::Write(..)));
-    admission.record(LedgerOutcome::Unknown);
+    for _ in 0..2 {
+        let step = admission.step();
+        admission.record(table.perform(step));
+    }
     let release = admission.step();
-    admission.record(table.perform(release));
-    assert_eq!(admission.step(), Step::Done(Verdict::Unavailable));
-    assert_eq!(table.own("model-a").committed(Dimension::Input), 0);
+    assert!(matches!(table.perform(release), LedgerOutcome::Applied(_)));
+    admission.record(LedgerOutcome::Unknown);
+    let step = admission.step();
+    assert!(matches!(step, Step::Done(Verdict::Exceeded(_))), "{step:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod abandoned;
 mod attacks;
 mod cases;
+mod evidence;
 mod exhaustive;
 mod schedules;
 mod sizes;

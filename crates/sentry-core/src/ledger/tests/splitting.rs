@@ -58,6 +58,23 @@ fn reconcile_folds_and_retires_shards_that_are_removed() {
 }
 
 #[test]
+fn leases_that_go_back_during_a_run_are_not_taken_for_usage_that_bypassed_the_sentry() {
+    let mut table = Table::default();
+    use_up(&mut table, &model(4, Mode::Enforce), 8, 100);
+    table.bill(START, 0, 5_000, 0);
+    let mut plain = Some([model(1, Mode::Enforce)]);
+    table.reconcile_while(START + 900, &[model(4, Mode::Enforce)], |table, _, step| {
+        if let (false, Some(plain)) = (matches!(step, ReconcileStep::Read(_)), plain.take()) {
+            let held = table.hold(&plain, asking(0, 90_000));
+            table.settle(&held, tokens(0, 0), false);
+        }
+    });
+    assert_eq!(plain, None, "the leases went back");
+    let own = table.own("model-a");
+    assert_eq!((own.external(Dimension::Input), table.totals("model-a").used.input), (5_000, 5_800));
+}
+
+#[test]
 fn shards_that_are_in_use_again_are_not_retired() {
     let mut table = Table::default();
     use_up(&mut table, &model(2, Mode::Enforce), 2, 100);
@@ -72,6 +89,66 @@ fn shards_that_are_in_use_again_are_not_retired() {
     table.reconcile(START + 1_200, &plain);
     assert_eq!(table.own("model-a").used(Dimension::Input), 250);
     assert_eq!(table.own("model-a").committed(Dimension::Input), 250);
+}
+
+/// Requests that know an older limit item reach the shards between the read of a run and its
+/// transaction that makes the budget plain.
+#[test]
+fn shards_that_are_used_again_while_they_are_retired_are_kept() {
+    for (name, shards, hash, input, output, settles) in [
+        ("a lease and settled usage", 2, 0, 100, 10, true),
+        ("a request that holds the whole lease", 2, 0, 90_000, 90_000, false),
+        ("a lease of another shard", 4, 3, 100, 10, false),
+    ] {
+        let mut table = Table::default();
+        let own = ItemKey::new(super::world::period(), "model-a");
+        use_up(&mut table, &model(2, Mode::Enforce), 2, 100);
+        let plain = [model(1, Mode::Enforce)];
+        table.reconcile(START + 300, &plain);
+        let mut came = false;
+        let report = table.reconcile_while(START + 600, &plain, |table, _, step| {
+            let retires = |writes: &[(ItemKey, Update)]| {
+                writes.iter().any(|(key, update)| *key == own && update.remove.contains(SHARDS))
+            };
+            if matches!(step, ReconcileStep::Transact(writes) if retires(writes)) {
+                came = true;
+                let asked = AdmissionRequest { request_hash: hash, ..request(START, input, output) };
+                let held = table.hold(&[model(shards, Mode::Enforce)], asked);
+                if settles {
+                    table.settle(&held, tokens(input, output), false);
+                }
+            }
+        });
+        assert!(came, "the budget was to be plain again");
+        assert_eq!((report.refused, table.own("model-a").shards()), (1, shards), "{name}");
+    }
+}
+
+#[test]
+fn a_lease_that_was_planned_under_fewer_shards_does_not_hide_the_others() {
+    let mut table = Table::default();
+    let mut slow = Admission::new(vec![model(2, Mode::Enforce)], asking(0, 100));
+    let lease = loop {
+        match slow.step() {
+            Step::Transact(writes) => break writes,
+            step => {
+                let outcome = table.perform(step);
+                slow.record(outcome);
+            }
+        }
+    };
+    table.hold(&[model(4, Mode::Enforce)], asking(3, 100));
+    assert_eq!(table.transact(&lease), LedgerOutcome::NotMoved);
+    assert_eq!(table.own("model-a").shards(), 4);
+}
+
+#[test]
+fn a_lease_without_a_limit_is_not_one_under_a_limit_of_zero() {
+    let mut table = Table::default();
+    table.hold(&[model(2, Mode::Observe)], asking(0, 100));
+    let nothing = crate::limit::Limit { input: Some(0), output: Some(0), cost: None };
+    let verdict = table.admit(&[Budget { limit: nothing, ..model(2, Mode::Enforce) }], asking(0, 1));
+    assert!(!matches!(verdict, Verdict::Admit { .. }), "{verdict:?}");
 }
 
 #[test]
@@ -149,4 +226,43 @@ fn a_threshold_that_a_fold_crosses_is_reported_once() {
     let inputs: Vec<_> =
         crossed.iter().map(|crossed| (crossed.dimension, crossed.percent, crossed.used)).collect();
     assert_eq!(inputs, [(Dimension::Input, 50, 60_000)]);
+}
+
+/// A request that was admitted before the budget was split settles in its own item.
+#[test]
+fn a_threshold_that_a_fold_crosses_beside_a_settlement_is_reported() {
+    let mut table = Table::default();
+    let plain = table.hold(&[model(1, Mode::Enforce)], request(START, 30_000, 10));
+    let split = model(2, Mode::Enforce);
+    use_up(&mut table, &split, 1, 30_000);
+    let mut plain = Some(plain);
+    let report = table.reconcile_while(START + 300, std::slice::from_ref(&split), |table, _, step| {
+        if matches!(step, ReconcileStep::Transact(_))
+            && let Some(plain) = plain.take()
+        {
+            table.settle(&plain, tokens(30_000, 10), false);
+        }
+    });
+    let crossed: Vec<_> = report.crossed.iter().map(|one| (one.dimension, one.percent, one.used)).collect();
+    assert_eq!(crossed, [(Dimension::Input, 50, 60_000)]);
+}
+
+#[test]
+fn a_run_whose_time_is_over_reports_the_thresholds_of_what_it_wrote() {
+    let mut table = Table::default();
+    let split = model(2, Mode::Enforce);
+    use_up(&mut table, &split, 1, 60_000);
+    let mut run = table.begin_reconcile(START + 300, &[split]);
+    let crossed = loop {
+        match run.step() {
+            ReconcileStep::Done(report) => break report.crossed,
+            step => {
+                let is_fold = matches!(step, ReconcileStep::Transact(_));
+                let outcome = table.perform_reconcile(step);
+                run.record(outcome, if is_fold { START + 900 } else { START + 300 });
+            }
+        }
+    };
+    let crossed: Vec<_> = crossed.iter().map(|one| (one.dimension, one.percent, one.used)).collect();
+    assert_eq!(crossed, [(Dimension::Input, 50, 60_000)]);
 }

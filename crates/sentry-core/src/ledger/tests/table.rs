@@ -19,6 +19,8 @@ pub struct Table {
     /// The longest expression of a write, in bytes as DynamoDB counts them.
     pub longest: usize,
     pub rates: Option<Rates>,
+    /// How long CloudWatch may take, if not [`LAG`].
+    pub lag: Option<i64>,
     /// How far CloudWatch's clock and reconcile's are from the time.
     pub skew: (i64, i64),
     /// Calls that CloudWatch does not show yet: when it will, the family, the minute.
@@ -106,11 +108,27 @@ impl Table {
     pub fn bill(&mut self, at: i64, family: usize, input: u64, output: u64) {
         let usage = TokenUsage { input_tokens: input, output_tokens: output, ..TokenUsage::default() };
         let minute = (at + self.skew.0).div_euclid(60) * 60;
-        self.pending.push((at + LAG, family, minute, usage));
+        self.pending.push((at + self.lag.unwrap_or(LAG), family, minute, usage));
     }
 
     /// A whole reconcile run.
     pub fn reconcile(&mut self, now: i64, budgets: &[Budget]) -> Report {
+        self.reconcile_while(now, budgets, |_, _, _| ())
+    }
+
+    pub fn perform_reconcile(&mut self, step: ReconcileStep) -> LedgerOutcome {
+        match step {
+            ReconcileStep::Read(items) => {
+                LedgerOutcome::Read(items.iter().map(|item| self.get(item)).collect())
+            }
+            ReconcileStep::Write(item, update) => self.write(&item, &update),
+            ReconcileStep::Transact(writes) => self.transact(&writes),
+            ReconcileStep::Done(report) => panic!("nothing is left to do after {report:?}"),
+        }
+    }
+
+    /// A reconcile run that has done nothing yet.
+    pub fn begin_reconcile(&mut self, now: i64, budgets: &[Budget]) -> Reconcile {
         for (shown_at, family, minute, usage) in std::mem::take(&mut self.pending) {
             if shown_at <= now {
                 let shown = self.shown[family].entry(minute).or_default();
@@ -124,26 +142,36 @@ impl Table {
             let usage = Some(MonthUsage { minutes, ..MonthUsage::default() });
             (FAMILIES[index].to_owned(), FamilyUsage { usage, rates: self.rates })
         };
-        let clock = now + self.skew.1;
-        let mut run = Reconcile::new(Inputs {
+        Reconcile::new(Inputs {
             period: period(),
             keys: self.items.keys().cloned().collect(),
-            listed_at: clock,
+            listed_at: now + self.skew.1,
             families: (0..FAMILIES.len()).map(family).collect(),
             budgets: budgets.iter().map(|budget| (budget.key.clone(), budget.clone())).collect(),
-            metric_lag: LAG,
-        });
-        loop {
-            let outcome = match run.step() {
+            metric_lag: self.lag.unwrap_or(LAG),
+        })
+    }
+
+    /// A whole reconcile run. Before each of its steps, which are numbered from zero, others may
+    /// use the table.
+    pub fn reconcile_while(
+        &mut self,
+        now: i64,
+        budgets: &[Budget],
+        mut others: impl FnMut(&mut Self, usize, &ReconcileStep),
+    ) -> Report {
+        let clock = now + self.skew.1;
+        let mut run = self.begin_reconcile(now, budgets);
+        for number in 0.. {
+            let step = run.step();
+            others(self, number, &step);
+            let outcome = match step {
                 ReconcileStep::Done(report) => return report,
-                ReconcileStep::Read(items) => {
-                    LedgerOutcome::Read(items.iter().map(|item| self.get(item)).collect())
-                }
-                ReconcileStep::Write(item, update) => self.write(&item, &update),
-                ReconcileStep::Transact(writes) => self.transact(&writes),
+                step => self.perform_reconcile(step),
             };
             run.record(outcome, clock);
         }
+        unreachable!("a run ends")
     }
 }
 

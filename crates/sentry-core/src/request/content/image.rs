@@ -18,7 +18,7 @@ pub struct Image {
     pub format: &'static str,
     /// Its bytes.
     pub source: ImageSource,
-    /// Pixels across and down, as its header says.
+    /// Pixels across and down at most, as its headers say.
     #[serde(skip)]
     pub size: (u64, u64),
 }
@@ -69,8 +69,33 @@ pub(super) fn read(node: &Node<'_>) -> Result<Image, RequestError> {
             size.0, size.1
         )));
     }
+    let size = largest_size(format, &bytes, size);
     let source = ImageSource { bytes: bytes_node.text()?.to_owned() };
     Ok(Image { format, source, size })
+}
+
+/// The largest size that any decoder could find in a picture.
+///
+/// A file can have several headers, and decoders differ in which of them they believe. So each
+/// that stands anywhere in the file counts; only the price of a picture that was made to mislead
+/// rises by that. The frames of a GIF may be larger than its header says, which is no bound.
+fn largest_size(format: &str, bytes: &[u8], first: (u64, u64)) -> (u64, u64) {
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+    let found = |header: &[u8]| match (format, header) {
+        ("png", [b'I', b'H', b'D', b'R', size @ ..]) => Some((number(&size[..4]), number(&size[4..8]))),
+        // A frame header: its marker, which is none of three others in that range, then the
+        // length, 8 or 12 bits for each sample, height, width.
+        ("jpeg", [0xFF, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, _, _, 8 | 12, size @ ..]) => {
+            Some((number(&size[2..4]), number(&size[..2])))
+        }
+        _ => None,
+    };
+    match format {
+        "gif" => (MAX_IMAGE_EDGE, MAX_IMAGE_EDGE),
+        _ => bytes.windows(12).filter_map(found).fold(first, |largest, size| {
+            (largest.0.max(size.0.min(MAX_IMAGE_EDGE)), largest.1.max(size.1.min(MAX_IMAGE_EDGE)))
+        }),
+    }
 }
 
 fn name_of(kind: imagesize::ImageType) -> Option<&'static str> {

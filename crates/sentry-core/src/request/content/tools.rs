@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::reader::{Node, quoted};
 use super::super::{Message, RequestError, Role, schema};
@@ -171,9 +171,9 @@ pub(in super::super) fn read_schema(node: &Node<'_>) -> Result<Value, RequestErr
     if !node.value.is_object() {
         return Err(node.wrong("is no JSON schema; give an object"));
     }
-    match schema::expanded_bytes(node.value, MAX_EXPANDED_SCHEMA_BYTES) {
+    match schema::schema_bytes(node.value, 0, MAX_EXPANDED_SCHEMA_BYTES) {
         Ok(_) => Ok(node.value.clone()),
-        Err(error) => Err(node.wrong(error.message())),
+        Err(error) => Err(node.wrong(error.to_string())),
     }
 }
 
@@ -268,28 +268,21 @@ fn read_id(node: &Node<'_>) -> Result<String, RequestError> {
 
 /// Holds calls and results against each other. Each call of an assistant's turn has its result
 /// at the beginning of the user's turn that follows, and no result is without a call.
-pub(super) fn check_calls(messages: &[Message], list: &Node<'_>) -> Result<(), RequestError> {
+pub(in super::super) fn check_calls(messages: &[Message], list: &Node<'_>) -> Result<(), RequestError> {
     // The calls whose results are still to come, with their places.
     let mut open: Vec<(&str, Node<'_>)> = Vec::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut before = Role::System;
-    // Whether something other than a result was said in the user's turn.
-    let mut spoken = false;
     for (index, message) in messages.iter().enumerate() {
         let content = list.item(index).child("content");
-        if message.role != before {
-            spoken = false;
-        }
-        if message.role == Role::Assistant && message.role != before {
-            unanswered(&open)?;
-        }
+        let turn_begins = message.role != before;
         before = message.role;
-        if message.content.plain().is_some() {
-            if message.role == Role::User {
-                unanswered(&open)?;
-                spoken = true;
-            }
-            continue;
+        if match message.role {
+            Role::User => message.content.plain().is_some(),
+            Role::Assistant => turn_begins,
+            Role::System => false,
+        } {
+            unanswered(&open)?;
         }
         for (position, block) in message.content.blocks().iter().enumerate() {
             let node = content.item(position);
@@ -308,20 +301,12 @@ pub(super) fn check_calls(messages: &[Message], list: &Node<'_>) -> Result<(), R
                             "answers no call of the assistant's turn before it; a result follows the turn with its `toolUse`, once",
                         ));
                     };
-                    if spoken {
-                        return Err(node.wrong(
-                            "is a tool result after other content; put the results first in the user's turn",
-                        ));
-                    }
                     open.remove(found);
                 }
-                Block::CachePoint(_) => {}
-                Block::Text(_) | Block::Image(_) | Block::Document(_) | Block::ReasoningContent(_) => {
-                    if message.role == Role::User {
-                        unanswered(&open)?;
-                        spoken = true;
-                    }
+                Block::Text(_) | Block::Image(_) | Block::Document(_) if message.role == Role::User => {
+                    unanswered(&open)?;
                 }
+                _ => {}
             }
         }
     }
@@ -343,17 +328,4 @@ pub(in super::super) fn mentions_tools(messages: &[Message]) -> bool {
         .iter()
         .flat_map(|message| message.content.blocks())
         .any(|block| matches!(block, Block::ToolUse(_) | Block::ToolResult(_)))
-}
-
-/// A tool as templates render it.
-pub(in super::super) fn rendered(spec: &ToolSpec) -> Value {
-    let mut function = Map::from_iter([("name".to_owned(), Value::from(spec.name.as_str()))]);
-    if let Some(description) = &spec.description {
-        function.insert("description".to_owned(), description.as_str().into());
-    }
-    function.insert("parameters".to_owned(), spec.input_schema.json.clone());
-    Value::Object(Map::from_iter([
-        ("type".to_owned(), "function".into()),
-        ("function".to_owned(), function.into()),
-    ]))
 }

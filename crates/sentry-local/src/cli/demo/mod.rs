@@ -1,4 +1,5 @@
-//! `demo`: 200 requests at once, a budget for ten of them, and what becomes of both.
+//! `demo`: sends 200 requests at once at a budget for ten, and shows how many are admitted, waiting
+//! and refused, and how much is spent.
 
 mod picture;
 #[cfg(test)]
@@ -31,16 +32,16 @@ const BUDGETED: u64 = 10;
 /// What the model reads and writes for each request.
 const READS: u64 = 100;
 const WRITES: u64 = 500;
-/// How often the picture is drawn anew.
+/// How often the picture is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often a line is added where nothing can be drawn.
 const REPORT: Duration = Duration::from_millis(500);
 
-/// How the requests ended that have.
+/// The requests that have ended, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Endings {
     answered: u64,
-    /// Of the answers, those that the budget made shorter.
+    /// Those of the answered ones whose output limit was shortened to what was left.
     shortened: u64,
     refused: u64,
     failed: u64,
@@ -97,7 +98,7 @@ async fn watch(host: &Arc<Host>, budget: u64) -> std::io::Result<Moment> {
                 let committed = items.first().map_or(0, |item| item.committed(Dimension::Cost));
                 u64::try_from(committed).unwrap_or(0)
             }
-            // A picture without what is held is better than none.
+            // When the ledger cannot be read the picture is drawn without what is reserved.
             _ => 0,
         };
         let endings = *endings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +116,7 @@ async fn watch(host: &Arc<Host>, budget: u64) -> std::io::Result<Moment> {
     }
 }
 
-/// Whether there is news that is worth a line.
+/// Whether a line is due: the last one is older than `REPORT`, and something has changed.
 fn due(told: Option<&(Moment, Instant)>, moment: &Moment) -> bool {
     told.is_none_or(|(before, at)| at.elapsed() >= REPORT && before.differs(moment))
 }
@@ -141,7 +142,7 @@ fn send_all(host: &Arc<Host>, endings: &Arc<Mutex<Endings>>) -> JoinSet<()> {
     requests
 }
 
-/// What the simulated models have billed and are busy with, beside how the requests ended.
+/// The state at this moment, from the calls that the simulated models have counted and the requests that have ended.
 fn moment(usage: &Value, endings: Endings, budget: u64, committed: u64, elapsed: Duration) -> Moment {
     let models = usage["models"].as_object();
     let sum = |member: &str| -> u64 {

@@ -1,4 +1,4 @@
-//! What a moment of the demonstration looks like.
+//! The texts of the demonstration: its bar, its lines and its closing sentence.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sentry_core::money::usd_text;
 /// Characters of the bar.
 const WIDTH: u64 = 60;
 
-/// How things stand. Money is in nano-dollars.
+/// The state of the demonstration at one moment. Money is in nano-dollars.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moment {
     pub elapsed: Duration,
@@ -30,7 +30,7 @@ impl Moment {
         self.spent <= self.budget
     }
 
-    /// Whether anything but the time is another.
+    /// Whether anything but the elapsed time differs.
     pub fn differs(&self, other: &Moment) -> bool {
         Moment { elapsed: other.elapsed, ..self.clone() } != *other
     }
@@ -44,7 +44,7 @@ impl Moment {
     }
 }
 
-/// What is about to happen.
+/// The introduction.
 pub(super) fn headline(requests: u64, budgeted: u64, budget: u64) -> String {
     format!(
         "{requests} requests at once, and a budget for {budgeted} of them: {}. The model is simulated and takes a second.\n",
@@ -59,7 +59,7 @@ pub(super) fn bar(moment: &Moment) -> Vec<String> {
         usize::try_from(share).unwrap_or(usize::MAX)
     };
     let width = cells(moment.budget);
-    // More than the budget would stick out of its frame, and must.
+    // Spending above the budget is drawn beyond the end of the bar, so that it is seen.
     let spent = cells(moment.spent).min(2 * width);
     let held = cells(moment.spent.saturating_add(moment.held)).min(2 * width) - spent;
     let free = width.saturating_sub(spent + held);
@@ -87,7 +87,7 @@ pub(super) fn short(moment: &Moment) -> String {
     )
 }
 
-/// The last sentence.
+/// The closing sentence: whether the budget held, and how the requests ended.
 pub(super) fn verdict(moment: &Moment) -> String {
     let (spent, budget) = (usd_text(moment.spent), usd_text(moment.budget));
     if !moment.budget_holds() {
@@ -105,7 +105,7 @@ pub(super) fn verdict(moment: &Moment) -> String {
         number => format!(" {number} failed for other reasons."),
     };
     format!(
-        "\nThe budget held: {spent} spent of {budget} ({}.{} %). {} answered{shortened}; {} refused and told when to come back.{failed}",
+        "\nThe budget held: {spent} spent of {budget} ({}.{} %). {} answered{shortened}; {} refused with the time to retry after.{failed}",
         per_mille / 10,
         per_mille % 10,
         moment.answered,

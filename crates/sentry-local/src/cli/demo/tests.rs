@@ -66,7 +66,7 @@ fn the_verdict_counts_what_was_answered_and_refused() {
     assert_eq!(
         verdict(&end),
         "\nThe budget held: $0.077499999 spent of $0.078 (99.3 %). 10 answered, 1 of them shortened to what was left; \
-         190 refused and told when to come back."
+         190 refused with the time to retry after."
     );
     let failed = Moment { failed: 4, ..end.clone() };
     assert!(verdict(&failed).ends_with("4 failed for other reasons."));

@@ -2,7 +2,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{PromptTemplate, TEMPLATES, UNKNOWN_TEMPLATE};
+use crate::model::PromptTemplate;
+use bound::{any_template, text_bound};
+
+mod bound;
+mod content;
+mod inference;
+mod media;
+mod size;
+mod tools;
 
 fn simple() -> Value {
     json!({ "modelId": "amazon.nova-2-lite-v1:0", "prompt": { "messages": [{ "role": "user", "content": "Why is the sky blue?" }] } })
@@ -33,6 +41,46 @@ fn message(role: &str, content: &str) -> Value {
 fn conversation(messages: &[(&str, &str)]) -> Value {
     let messages: Vec<Value> = messages.iter().map(|(role, content)| message(role, content)).collect();
     json!({ "modelId": "m.m", "prompt": { "messages": messages } })
+}
+
+/// A request of these messages, with the tool `look` where one of them mentions a tool.
+fn talk(messages: &Value) -> Value {
+    let mut document = json!({ "modelId": "m.m", "prompt": { "messages": messages } });
+    if messages.to_string().contains("\"tool") {
+        document["prompt"]["tools"] = json!([tool("look")]);
+    }
+    document
+}
+
+/// A request of one user message with this content.
+fn ask(content: &Value) -> Value {
+    talk(&json!([{ "role": "user", "content": content }]))
+}
+
+fn tool(name: &str) -> Value {
+    json!({ "toolSpec": { "name": name, "inputSchema": { "json": { "type": "object" } } } })
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use ::base64::Engine;
+    ::base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Refused as invalid at a path, in a sentence that has these words.
+fn refused_at(document: &Value, path: &str, words: &str) {
+    let error = match Request::parse(document) {
+        Ok(_) => panic!("{path} is to be refused: {words}"),
+        Err(error) => error,
+    };
+    assert_eq!((error.kind, error.path.as_str()), (RequestErrorKind::InvalidRequest, path), "{error}");
+    assert!(error.message.contains(words) && error.message.ends_with('.'), "{error}");
+}
+
+/// Accepted, and the same again from its own document.
+fn accepted(document: &Value) -> Request {
+    let request = Request::parse(document).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(Request::parse(&serde_json::to_value(&request).unwrap()).unwrap(), request);
+    request
 }
 
 #[test]
@@ -173,24 +221,6 @@ fn a_prompt_is_never_repeated_in_an_error() {
 }
 
 #[test]
-fn a_request_past_the_limit_says_its_size() {
-    let fits = conversation(&[("user", &"x".repeat(199_000))]);
-    Request::parse(&fits).unwrap();
-    let error = refused(&conversation(&[("user", &"x".repeat(200_001))]));
-    let RequestErrorKind::RequestTooLarge { bytes, limit } = error.kind else { panic!("{error:?}") };
-    assert!(bytes > limit && limit == MAX_ESCAPED_BYTES);
-    let named = SentryError::from(error);
-    assert_eq!(named.name, ErrorName::RequestTooLarge);
-    assert_eq!(
-        (named.details["bytes"].as_u64(), named.details["limit"].as_u64()),
-        (Some(bytes), Some(limit))
-    );
-    // Line breaks and quotation marks grow when they are escaped twice.
-    Request::parse(&conversation(&[("user", &"\"x\n".repeat(20_000))])).unwrap();
-    assert!(Request::parse(&conversation(&[("user", &"\"x\n".repeat(30_000))])).is_err());
-}
-
-#[test]
 fn too_many_messages_are_refused() {
     let messages = vec![("user", "x"); MAX_MESSAGES + 1];
     assert_eq!(refused(&conversation(&messages)).path, "prompt.messages");
@@ -235,110 +265,6 @@ fn an_assistant_turn_at_the_end_is_a_prefill() {
     assert_eq!(request.prompt.conversation().prefill().map(|turn| turn.index), Some(1));
 }
 
-fn of_messages(messages: Vec<Message>) -> Prompt {
-    Prompt { messages, tools: Vec::new(), tool_choice: None }
-}
-
-fn text_bound(prompt: &Prompt, template: &PromptTemplate) -> u64 {
-    bound::of(prompt, &Inference::default(), "", template).tokens
-}
-
-fn bound_for(family: &str, messages: &[(&str, &str)]) -> u64 {
-    let request = Request::parse(&conversation(messages)).unwrap();
-    bound::of(&request.prompt, &request.inference, family, PromptTemplate::of(family)).tokens
-}
-
-#[test]
-fn the_bound_covers_what_templates_and_vendors_add() {
-    let claude = |text: &str| bound_for("anthropic.claude-sonnet-5", &[("user", text)]);
-    let around = PromptTemplate::of("anthropic.").per_message + REQUEST_ALLOWANCE;
-    assert_eq!(claude("abc"), 3 + around);
-    // Measured: gpt-oss counts 84 tokens for these two short messages.
-    let messages = [("system", "You are a helpful assistant."), ("user", "Hello!")];
-    assert!(bound_for("openai.gpt-oss-20b-1:0", &messages) > 84);
-    // One character that normalisation spells out as eighteen, in 33 bytes.
-    assert_eq!(claude("\u{fdfa}"), 33 + around);
-    assert_eq!(claude("日本語"), 9 + around);
-}
-
-/// Ministral 3 begins with 2,407 bytes of its own where the caller gives no system message.
-#[test]
-fn the_bound_covers_a_default_system_prompt() {
-    let ministral = "mistral.ministral-3-8b-instruct";
-    assert!(bound_for(ministral, &[("user", "Hi")]) >= 2 + 2_407);
-    // The caller's own takes its place.
-    assert!(bound_for(ministral, &[("system", "Be brief."), ("user", "Hi")]) < 300);
-    // Nobody knows what stands behind these.
-    for family in ["newvendor.model-1-v1:0", "ab12cd34ef56"] {
-        assert!(bound_for(family, &[("user", "Hi")]) >= 2 + 2_407, "{family}");
-    }
-}
-
-/// Texts as published templates render them. A special token counts as one, the rest by bytes.
-#[test]
-fn the_bound_covers_published_templates() {
-    let harmony = "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: \
-                   2024-06\nCurrent date: 2026-11-30\n\nReasoning: medium\n\n# Valid channels: analysis, commentary, final. \
-                   Channel must be included for every message.<|end|><|start|>developer<|message|># Instructions\n\nBe \
-                   brief.<|end|><|start|>user<|message|>Hi<|end|><|start|>assistant";
-    let llama = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday \
-                 Date: 30 November 2026\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>\
-                 <|start_header_id|>assistant<|end_header_id|>\n\n";
-    let kimi = "<|open|>message role=\"system\" type=\"thinking-effort\"<|sep|>`thinking_effort` guides on how much to think in \
-                your thinking channel (not including the response channel), supported values include `low`, `medium`, `high`, \
-                and `max`.\nNow the system is invoked with `thinking_effort=medium`.<|close|>message<|sep|><|end_of_msg|><|open|>\
-                message role=\"system\"<|sep|>Be brief.<|close|>message<|sep|><|end_of_msg|><|open|>message role=\"user\"<|sep|>Hi\
-                <|close|>message<|sep|><|end_of_msg|><|open|>message role=\"assistant\"<|sep|><|open|>think<|sep|>";
-    for (family, rendered) in [
-        ("openai.gpt-oss-120b-1:0", harmony),
-        ("meta.llama3-3-70b-instruct-v1:0", llama),
-        ("moonshotai.kimi-k3", kimi),
-    ] {
-        let mut tokens = 0;
-        let mut rest = rendered;
-        while let Some((before, after)) = rest.split_once("<|") {
-            tokens += before.len() as u64 + 1;
-            rest = after.split_once("|>").unwrap().1;
-        }
-        tokens += rest.len() as u64;
-        let bound = bound_for(family, &[("system", "Be brief."), ("user", "Hi")]);
-        assert!(tokens <= bound, "{family}: {tokens} > {bound}");
-    }
-}
-
-/// Each character of Unicode, and between others each that normalisation changes: no normal form
-/// is longer than the bound.
-#[test]
-fn the_bound_covers_every_normal_form_of_every_character() {
-    use unicode_normalization::UnicodeNormalization;
-    let template = PromptTemplate::of("anthropic.");
-    let mut longer = 0;
-    for c in ('\u{1}'..=char::MAX).filter(|c| !c.is_whitespace()) {
-        // What lets the bound leave out the composed forms.
-        let decomposed: usize = std::iter::once(c).nfd().map(char::len_utf8).sum();
-        assert!(!std::iter::once(c).nfc().eq([c]) || c.len_utf8() <= decomposed, "U+{:04X}", u32::from(c));
-        let changes = !std::iter::once(c).nfkd().eq([c]);
-        for text in [c.to_string(), format!("a{c}\u{301}{c}")].into_iter().take(1 + usize::from(changes)) {
-            let prompt =
-                of_messages(vec![Message { role: Role::User, content: Content::Text(text.clone()) }]);
-            let counted = text_bound(&prompt, template) - template.per_message - REQUEST_ALLOWANCE;
-            let forms: [String; 4] =
-                [text.nfc().collect(), text.nfd().collect(), text.nfkc().collect(), text.nfkd().collect()];
-            let longest = forms.iter().chain([&text]).map(String::len).max().unwrap() as u64;
-            assert_eq!(counted, longest, "U+{:04X}", u32::from(c));
-            longer += u32::from(longest > text.len() as u64);
-        }
-    }
-    assert!(longer > 10_000, "{longer} texts that normalisation lengthens");
-    // These were once missed by a table of ranges.
-    for c in "\u{2d8}\u{2dd}\u{fa6c}\u{facf}\u{fad1}\u{fad5}\u{fad7}".chars() {
-        let text: String = c.to_string().repeat(100);
-        let bound = bound_for("anthropic.", &[("user", &text)]);
-        let spelt_out = text.nfkd().map(char::len_utf8).sum::<usize>();
-        assert!(spelt_out > text.len() && bound >= spelt_out as u64, "{c}");
-    }
-}
-
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -365,10 +291,6 @@ fn any_json() -> impl Strategy<Value = Value> {
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
-}
-
-fn any_template() -> impl Strategy<Value = &'static PromptTemplate> {
-    prop::sample::select(TEMPLATES.iter().chain([&UNKNOWN_TEMPLATE]).collect::<Vec<_>>())
 }
 
 /// Mostly a list of messages, each whole or with a part of it that is anything.
@@ -405,38 +327,6 @@ proptest! {
             Err(error) => {
                 prop_assert!(error.path.starts_with("prompt.messages"), "{}", error.path);
                 prop_assert!(error.message.ends_with('.'));
-            }
-        }
-    }
-
-    /// Never below the bytes of any form in which a tokenizer may see the texts, for any model.
-    #[test]
-    fn the_bound_is_never_below_the_bytes(
-        contents in prop::collection::vec(
-            prop_oneof!["\\PC{1,40}x", "[a\u{300}-\u{33f}\u{1100}-\u{11ff}\u{ac00}-\u{d7a3}\u{f900}-\u{fffd}\u{2000}-\u{33ff}]{1,60}"],
-            1..6
-        ),
-        system in any::<bool>(),
-        model in any_template(),
-    ) {
-        use unicode_normalization::UnicodeNormalization;
-        let role = |index: usize| if index == 0 && system { Role::System } else { Role::User };
-        let messages = contents
-            .iter()
-            .enumerate()
-            .map(|(index, content)| Message { role: role(index), content: Content::Text(content.clone()) })
-            .collect();
-        let bound = text_bound(&of_messages(messages), model);
-        // As separate messages and joined to one text.
-        for text in [contents.concat(), contents.join("\n\n")] {
-            for bytes in [
-                text.len(),
-                text.nfc().map(char::len_utf8).sum(),
-                text.nfd().map(char::len_utf8).sum(),
-                text.nfkc().map(char::len_utf8).sum(),
-                text.nfkd().map(char::len_utf8).sum(),
-            ] {
-                prop_assert!(bound >= bytes as u64);
             }
         }
     }
