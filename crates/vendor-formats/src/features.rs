@@ -9,7 +9,7 @@ mod table;
 
 use sentry_core::request::CacheTtl;
 
-pub(crate) use check::ANSWER_TOOL;
+pub use check::ANSWER_TOOL;
 pub use table::FEATURES;
 
 /// How far a caller can steer whether a tool is called; each level has the ones before it.

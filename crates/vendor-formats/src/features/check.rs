@@ -13,8 +13,9 @@ use crate::error::FormatError;
 use crate::request::ChatRequest;
 use crate::turns::{Part, tool_specs, turns};
 
-/// The tool that stands for a schema where a model has no other way to keep to one.
-pub(crate) const ANSWER_TOOL: &str = "sentry_response_format";
+/// The name of the tool that stands for a schema where a model has no other way to keep to one. A
+/// call of it is the answer.
+pub const ANSWER_TOOL: &str = "sentry_response_format";
 /// The least `topP` with which Claude reasons.
 const LEAST_TOP_P: f64 = 0.95;
 
