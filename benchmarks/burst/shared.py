@@ -40,8 +40,8 @@ class Rates:
     """What a family's tokens cost: micro-dollars per million, which are pico-dollars each."""
 
     def __init__(self, family):
-        numbers = r",\s*([\d_]+)" * 4
-        row = re.search(rf'listed\("{re.escape(family)}"{numbers}\s*\)', PRICES.read_text())
+        numbers = r",\s*".join([r"([\d_]+)"] * 4)
+        row = re.search(rf'listed\(\s*"{re.escape(family)}",\s*\[{numbers}', PRICES.read_text())
         if not row:
             raise bench.BenchmarkError(f"{family} has no price in {PRICES.relative_to(bench.ROOT)}")
         self.input, self.output, self.cache_read, self.cache_write = (int(number) for number in row.groups())

@@ -5,6 +5,7 @@ mod budgets;
 mod burst;
 mod contract;
 mod contributing;
+mod conversation;
 mod host;
 mod ledger;
 mod reconcile;

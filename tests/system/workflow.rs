@@ -68,7 +68,7 @@ fn limits() -> Limits {
         budgets: KEYS.map(budget).to_vec(),
         family: FAMILY.to_owned(),
         calling: None,
-        rates: None,
+        prices: None,
         default_max_tokens: 1_024,
         max_tokens_cap: None,
     }
@@ -181,7 +181,8 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
         script.arguments("Compare")["Payload"],
         json!({"requestId": "request-1", "startTime": "2026-11-23T12:00:00.000Z",
             "now": "2026-11-23T12:00:00.000Z", "modelId": CLAUDE, "tenant": null, "idempotencyKey": null,
-            "inputBound": BOUND, "unbounded": null, "mayCount": true, "countFirst": false, "maxTokens": null, "limits": limits(),
+            "inputBound": BOUND, "unbounded": null, "mayCount": true, "countFirst": false, "maxTokens": null, "serviceTier": null,
+            "cache": null, "limits": limits(),
             "usage": {"available": true, "inputTokens": 5, "outputTokens": 6, "asOf": "n"},
             "waitedSeconds": 0, "tried": []})
     );
@@ -194,7 +195,7 @@ async fn an_answer_carries_what_it_used_and_what_is_left() {
         script.arguments("Settle")["Payload"],
         json!({"requestId": "request-1", "idempotencyKey": null, "tenant": null, "settlement": {
             "period": "2026-11", "reservation": reservation(&KEYS), "settled": [], "attempts": 0, "budgets": limits().budgets,
-            "externalUsageKnown": true, "rates": null, "tags": {"costCenter": "cc-1"},
+            "externalUsageKnown": true, "prices": null, "serviceTier": null, "cache": null, "tags": {"costCenter": "cc-1"},
             "outcome": {"status": "SUCCEEDED", "answer": {"usage": answer()["usage"]}}}})
     );
 }
@@ -239,6 +240,36 @@ async fn compare_and_settle_understand_what_the_workflow_sends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_tier_the_lifetime_of_the_cache_and_the_prices_reach_the_functions() {
+    let mut validated = validated();
+    validated["serviceTier"] = json!("priority");
+    validated["cache"] = json!("1h");
+    let price = json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite": 1, "cacheWrite1h": 1});
+    let prices = json!({"standard": price, "priority": price});
+    let limits = {
+        let mut limits = json!(limits());
+        limits["prices"] = prices.clone();
+        limits
+    };
+    let mut answer = answer();
+    answer["serviceTier"] = json!("default");
+    let script = well()
+        .function("ValidateRequest", validated)
+        .function("LimitLookup", limits)
+        .reply("RouteToModel", [routed("SUCCEEDED", &answer, None)]);
+    let (execution, script) = run(RATE_LIMITER, request(), script).await;
+    assert_eq!(execution.status, Status::Succeeded, "{execution:?}");
+    let compared = &script.arguments("Compare")["Payload"];
+    assert_eq!((&compared["serviceTier"], &compared["cache"]), (&json!("priority"), &json!("1h")));
+    assert_eq!(compared["limits"]["prices"], prices);
+    let settled = &script.arguments("Settle")["Payload"]["settlement"];
+    assert_eq!((&settled["serviceTier"], &settled["cache"]), (&json!("priority"), &json!("1h")));
+    assert_eq!(settled["prices"], prices);
+    assert_eq!(settled["outcome"]["answer"], json!({"usage": answer["usage"], "serviceTier": "default"}));
+    assert_eq!(execution.output.unwrap()["serviceTier"], "default");
+}
+
+#[tokio::test(start_paused = true)]
 async fn named_errors_of_functions_reach_the_caller_with_their_fields() {
     for (state, name) in [
         ("ValidateRequest", "InvalidRequest"),
@@ -249,6 +280,7 @@ async fn named_errors_of_functions_reach_the_caller_with_their_fields() {
         ("LimitLookup", "UnsupportedModel"),
         ("LimitLookup", "SentryUnavailable"),
         ("LimitLookup", "InternalError"),
+        ("Compare", "LimitNotConfigured"),
         ("Compare", "SentryUnavailable"),
         ("Compare", "InternalError"),
     ] {

@@ -14,8 +14,9 @@ use sentry_core::ledger::{
     Admission, AdmissionRequest, Claim, EXECUTION_SECONDS, Step, Verdict, reservation_life,
 };
 use sentry_core::limit::{Limits, Mode};
-use sentry_core::money::TokenUsage;
+use sentry_core::money::{Rates, TokenUsage};
 use sentry_core::month::{Period, parse_time};
+use sentry_core::price::{CacheTtl, ServiceTier};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,6 +56,12 @@ struct CompareEvent {
     count_first: bool,
     #[serde(default)]
     max_tokens: Option<u64>,
+    /// The service tier that the request asks for.
+    #[serde(default)]
+    service_tier: Option<ServiceTier>,
+    /// The longest lifetime of its cache points.
+    #[serde(default)]
+    cache: Option<CacheTtl>,
     limits: Limits,
     usage: ShownUsage,
     waited_seconds: u64,
@@ -98,7 +105,8 @@ pub async fn prepare() -> Result<Context<LedgerTable, ClaimsTable>, SentryError>
 /// Compares by reserving. The usual request costs one write for each budget.
 ///
 /// # Errors
-/// `SentryUnavailable` when the ledger does not answer.
+/// `SentryUnavailable` when the ledger does not answer; `LimitNotConfigured` when a budget in money
+/// refuses and the service tier has no price.
 pub async fn handle<L: WriteLedger, C: ClaimKeys>(
     event: Value,
     context: &Context<L, C>,
@@ -155,6 +163,8 @@ async fn compare(
     {
         return Err(no_bound(path, &event.model_id));
     }
+    let observed = event.usage.tokens.filter(|_| event.usage.available);
+    let rates = rates(&event, observed.as_ref())?;
     let wanted = event.max_tokens.unwrap_or(event.limits.default_max_tokens);
     let request = AdmissionRequest {
         period: Period::of(start),
@@ -162,8 +172,8 @@ async fn compare(
         now_seconds: now.timestamp(),
         input: event.input_bound,
         output: event.limits.max_tokens_cap.map_or(wanted, |cap| wanted.min(cap)),
-        rates: event.limits.rates,
-        observed: event.usage.tokens.filter(|_| event.usage.available),
+        rates,
+        observed,
         waited_seconds: event.waited_seconds,
         may_count: event.may_count,
         request_hash: hash(&event.request_id),
@@ -183,6 +193,22 @@ async fn compare(
         model_seconds,
     }
     .answer(verdict)
+}
+
+/// The prices at which the request is reserved. The ledger values usage that bypassed the sentry at the
+/// same ones, so that the price of cache writes counts when CloudWatch shows any.
+fn rates(event: &CompareEvent, observed: Option<&TokenUsage>) -> Result<Option<Rates>, SentryError> {
+    let tier = event.service_tier.unwrap_or_default();
+    let reserved = event.limits.reserved_rates(tier, event.cache, event.input_bound)?;
+    let standard = event.limits.prices.map(|prices| prices.standard.rates());
+    Ok(match (reserved, standard) {
+        (Some(reserved), Some(standard))
+            if observed.is_some_and(|tokens| tokens.cache_write_input_tokens > 0) =>
+        {
+            Some(reserved.dearest(&standard))
+        }
+        _ => reserved,
+    })
 }
 
 /// Drives an admission to its verdict.

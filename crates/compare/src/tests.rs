@@ -364,3 +364,70 @@ async fn an_answer_is_a_document_of_its_type() {
         assert_eq!(serde_json::to_value(typed).unwrap(), answer);
     }
 }
+
+/// A budget in money for a model of these prices: $1 for a million tokens of input, $2 of output.
+fn in_money(service_tier: Value, cache: Value) -> Value {
+    let price = |factor: u64| {
+        json!({
+            "input": 1_000_000 * factor, "output": 2_000_000 * factor, "cacheRead": 100_000 * factor,
+            "cacheWrite": 1_250_000 * factor, "cacheWrite1h": 2_000_000 * factor
+        })
+    };
+    let mut event = event(Some(100));
+    event["limits"]["family"] = json!("anthropic.b");
+    event["limits"]["budgets"][0]["limit"] = json!({"cost": 1_000_000_000});
+    event["limits"]["prices"] =
+        json!({"standard": price(1), "priority": price(3), "long": {"above": 1_000, "price": price(2)}});
+    event["serviceTier"] = service_tier;
+    event["cache"] = cache;
+    event
+}
+
+#[tokio::test]
+async fn the_reservation_is_worth_the_dearest_price_that_the_request_can_reach() {
+    let null = Value::Null;
+    for (tier, cache, input, cost) in [
+        (null.clone(), null.clone(), 100, 300_000),
+        (json!("default"), json!("5m"), 100, 325_000),
+        (json!("default"), json!("1h"), 100, 400_000),
+        (json!("priority"), null.clone(), 100, 900_000),
+        (json!("priority"), json!("1h"), 100, 1_200_000),
+        (null.clone(), null.clone(), 1_000, 1_200_000),
+        (null.clone(), null.clone(), 1_001, 2_402_000),
+    ] {
+        let event = with(in_money(tier.clone(), cache.clone()), &[("/inputBound", json!(input))]);
+        let answer = handle(event, &MemoryTables::default()).await.unwrap();
+        assert_eq!(answer["reservation"]["amounts"]["cost"], cost, "{tier} {cache} {input}");
+    }
+    // A workflow that does not say either has the standard price.
+    let mut silent = in_money(null.clone(), null);
+    let fields = silent.as_object_mut().unwrap();
+    fields.remove("serviceTier");
+    fields.remove("cache");
+    let answer = handle(silent, &MemoryTables::default()).await.unwrap();
+    assert_eq!(answer["reservation"]["amounts"]["cost"], 300_000);
+}
+
+#[tokio::test]
+async fn a_tier_without_a_price_is_refused_and_gives_its_key_back() {
+    let tables = MemoryTables::default();
+    let mut event = in_money(json!("flex"), Value::Null);
+    event["idempotencyKey"] = json!("k-1");
+    let error = handle(event.clone(), &tables).await.unwrap_err();
+    assert_eq!(
+        (error.name, &error.details["attribute"]),
+        (ErrorName::LimitNotConfigured, &json!("pricePerMillionTokensUsd.flex"))
+    );
+    assert_eq!(tables.item(&key("a.b")), Default::default());
+    event["serviceTier"] = json!("default");
+    assert_eq!(handle(event, &tables).await.unwrap()["verdict"], "admit");
+}
+
+#[tokio::test]
+async fn cache_writes_that_bypassed_the_sentry_count_at_their_own_price() {
+    let mut event = in_money(Value::Null, Value::Null);
+    event["usage"]["cacheWriteInputTokens"] = json!(1_000);
+    let tables = MemoryTables::default();
+    handle(event, &tables).await.unwrap();
+    assert_eq!(tables.item(&key("a.b")).get("externalCost"), 1_250_000);
+}

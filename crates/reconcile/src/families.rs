@@ -16,7 +16,7 @@ pub struct Family {
     pub name: String,
     /// Every id under which CloudWatch may count it.
     pub ids: ModelIds,
-    /// What its tokens cost.
+    /// What its tokens cost in the standard tier: CloudWatch shows no tiers, and no lifetime of caches.
     pub rates: Option<Rates>,
 }
 
@@ -53,7 +53,7 @@ impl Families {
             families.ids.entry(family).or_default().insert(metric.model_id.clone());
         }
         for item in limits.iter().filter_map(|item| LimitItem::parse(item).ok()) {
-            let Some(rates) = item.rates else { continue };
+            let Some(rates) = item.prices.map(|prices| prices.standard.rates()) else { continue };
             if item.item_id == DEFAULT_ITEM {
                 families.default_rates = Some(rates);
             }
@@ -76,7 +76,7 @@ impl Families {
         let mut ids = self.ids.get(&name).cloned().unwrap_or_default();
         ids.extend(ModelId::parse(&name).map(|model| model.cloudwatch_ids()).unwrap_or_default());
         let ids: Vec<String> = ids.into_iter().collect();
-        let listed = Listed::of(&name).map(|listed| listed.rates);
+        let listed = Listed::of(&name).map(|listed| listed.prices.standard.rates());
         Family {
             rates: self.rates.get(&name).copied().or(listed).or(self.default_rates),
             ids: ModelIds { ids, listed: self.metrics.clone() },

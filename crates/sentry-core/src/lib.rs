@@ -4,6 +4,7 @@
 //! ([`ledger::Update`]), so that the same code is called by the functions, driven by
 //! property tests and explored by a model checker.
 
+pub mod api_key;
 pub mod error;
 pub mod ledger;
 pub mod limit;

@@ -9,6 +9,7 @@ mod combine;
 mod dimension;
 mod governing;
 mod item;
+mod pricing;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::InvocationMode;
-use crate::money::Rates;
+use crate::price::Prices;
 
 pub use attributes::{ATTRIBUTES, Attribute, Needs, Owner};
 pub use check::{Finding, check_items};
@@ -105,6 +106,12 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Whether it refuses requests that cost too much, so that it needs to know what they cost.
+    #[must_use]
+    pub fn refuses_for_money(&self) -> bool {
+        self.mode == Mode::Enforce && self.limit.get(Dimension::Cost).is_some()
+    }
+
     /// The limit item that the limit of a dimension comes from.
     #[must_use]
     pub fn item_of(&self, dimension: Dimension) -> &str {
@@ -125,7 +132,7 @@ pub struct Limits {
     pub calling: Option<InvocationMode>,
     /// What the model's tokens cost, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rates: Option<Rates>,
+    pub prices: Option<Prices>,
     /// `maxTokens` of a request that names none.
     pub default_max_tokens: u64,
     /// The most that a request may ask for.

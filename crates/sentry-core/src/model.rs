@@ -22,7 +22,7 @@ pub use not_chat::{Families, NOT_CHAT, NotChat};
 pub use routes::{InvocationMode, ROUTES, Route, UsageSource};
 pub use template::{PromptTemplate, TEMPLATES, UNKNOWN as UNKNOWN_TEMPLATE};
 pub use vision::{IMAGE_RULES, ImageRule};
-pub use windows::context_window;
+pub use windows::{WINDOWS, context_window};
 
 /// The longest model id that Bedrock's runtime accepts.
 const MAX_BYTES: usize = 2_048;
@@ -137,6 +137,13 @@ impl Vendor {
             Vendor::Xai => "xAI",
             Vendor::Other => "Other",
         }
+    }
+
+    /// Whether the vendor's models may write to a cache, and bill that, for requests without a cache
+    /// point: all but those that are documented to cache at a cache point only.
+    #[must_use]
+    pub const fn writes_to_caches_unasked(self) -> bool {
+        !matches!(self, Vendor::Anthropic | Vendor::Amazon)
     }
 
     /// The vendor of a family, by the part before its first dot.

@@ -76,12 +76,12 @@ impl Rates {
     /// What a call cost, in nano-dollars.
     #[must_use]
     pub fn cost(&self, usage: &TokenUsage) -> u64 {
-        nano(
-            pico(usage.input_tokens, self.input)
-                + pico(usage.output_tokens, self.output)
-                + pico(usage.cache_read_input_tokens, self.cache_read)
-                + pico(usage.cache_write_input_tokens, self.cache_write),
-        )
+        cost_of(&[
+            (usage.input_tokens, self.input),
+            (usage.output_tokens, self.output),
+            (usage.cache_read_input_tokens, self.cache_read),
+            (usage.cache_write_input_tokens, self.cache_write),
+        ])
     }
 
     /// The most that a call can cost, in nano-dollars: every input token at the dearest of
@@ -136,6 +136,11 @@ impl Rates {
     fn dearest_input(&self) -> u64 {
         self.input.max(self.cache_read).max(self.cache_write)
     }
+}
+
+/// What tokens cost together, in nano-dollars: each number of tokens with its price in pico-dollars.
+pub(crate) fn cost_of(parts: &[(u64, u64)]) -> u64 {
+    nano(parts.iter().map(|&(tokens, rate)| pico(tokens, rate)).sum())
 }
 
 fn pico(tokens: u64, rate: u64) -> u128 {

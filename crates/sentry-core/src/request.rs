@@ -18,15 +18,16 @@ mod tests;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use crate::price::{CacheTtl, ServiceTier};
 pub use bound::REQUEST_ALLOWANCE;
 pub use content::{
-    Block, CachePoint, CachePointType, CacheTtl, Content, Document, DocumentSource, Image, ImageSource,
-    InputSchema, MAX_BLOCKS, MAX_CACHE_POINTS, MAX_DOCUMENTS, MAX_EXPANDED_SCHEMA_BYTES, MAX_IMAGE_BYTES,
-    MAX_IMAGE_EDGE, MAX_IMAGES, MAX_TOOLS, NoFields, ReasoningContent, ReasoningText, ResultBlock, TextPart,
-    Tool, ToolChoice, ToolName, ToolResult, ToolSpec, ToolUse,
+    Block, CachePoint, CachePointType, Content, Document, DocumentSource, Image, ImageSource, InputSchema,
+    MAX_BLOCKS, MAX_CACHE_POINTS, MAX_DOCUMENTS, MAX_EXPANDED_SCHEMA_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_EDGE,
+    MAX_IMAGES, MAX_TOOLS, NoFields, ReasoningContent, ReasoningText, ResultBlock, TextPart, Tool,
+    ToolChoice, ToolName, ToolResult, ToolSpec, ToolUse,
 };
 pub use conversation::{Conversation, Turn};
-pub use inference::{Effort, Inference, MIN_REASONING_TOKENS, ReasoningSetting, ResponseFormat, ServiceTier};
+pub use inference::{Effort, Inference, MIN_REASONING_TOKENS, ReasoningSetting, ResponseFormat};
 use reader::Node;
 pub use reader::describe;
 

@@ -13,14 +13,15 @@ use sentry_aws::{ClaimKeys, ClaimsTable, Connection, LedgerTable, WriteLedger, r
 use sentry_core::error::{ErrorName, SentryError};
 use sentry_core::ledger::{BudgetDocument, Claim, LedgerOutcome, Reservation, Totals};
 use sentry_core::limit::{Amounts, Budget};
-use sentry_core::money::{Rates, usd, usd_text};
+use sentry_core::money::{usd, usd_text};
 use sentry_core::month::Period;
+use sentry_core::price::{CacheTtl, Prices, ServiceTier};
 use serde::Deserialize;
 use serde_json::Value;
 
 pub use answer::SettleAnswer;
 use notices::Notices;
-use outcome::ModelOutcome;
+use outcome::{ModelOutcome, Used};
 
 /// The function's name.
 pub const NAME: &str = "settle";
@@ -55,10 +56,30 @@ struct Settlement {
     outcome: ModelOutcome,
     /// What the tokens cost.
     #[serde(default)]
-    rates: Option<Rates>,
+    prices: Option<Prices>,
+    /// The service tier that the request asked for.
+    #[serde(default)]
+    service_tier: Option<ServiceTier>,
+    /// The longest lifetime of its cache points.
+    #[serde(default)]
+    cache: Option<CacheTtl>,
     /// Labels of the request, for the log.
     #[serde(default)]
     tags: Option<Value>,
+}
+
+impl Settlement {
+    /// What the call cost, where its model has a price. Where the answer does not say for how long it
+    /// wrote to a cache, everything was written for as long as the request could ask for.
+    fn cost(&self, used: &Used) -> Option<u64> {
+        let one_hour = match (used.cache_write_1h, self.cache) {
+            (Some(tokens), _) => tokens,
+            (None, Some(CacheTtl::OneHour)) => used.tokens.cache_write_input_tokens,
+            (None, Some(CacheTtl::FiveMinutes) | None) => 0,
+        };
+        let asked = self.service_tier.unwrap_or_default();
+        Some(self.prices?.settled(asked, self.outcome.service_tier(), &used.tokens, one_hour))
+    }
 }
 
 /// The tables.
@@ -117,7 +138,7 @@ async fn settle(
     let actual = used.as_ref().map_or(bound, |used| Amounts {
         input: used.tokens.all_input(),
         output: used.tokens.output_tokens,
-        cost: settlement.rates.map_or(0, |rates| rates.cost(&used.tokens)),
+        cost: settlement.cost(used).unwrap_or(0),
     });
     let mut budgets = settlement.settled;
     let mut notices = Notices::new(period);
@@ -158,7 +179,9 @@ async fn settle(
     if !unsettled.is_empty() {
         unsettled.extend(left);
     }
-    let exceeded = used.is_some() && (actual.input > bound.input || actual.output > bound.output);
+    // Nothing is held in money for a model without a price.
+    let dearer = bound.cost > 0 && actual.cost > bound.cost;
+    let exceeded = used.is_some() && (actual.input > bound.input || actual.output > bound.output || dearer);
     if exceeded && settlement.attempts == 0 {
         tracing::error!(
             request_id,
@@ -167,6 +190,8 @@ async fn settle(
             input = actual.input,
             bound_output = bound.output,
             output = actual.output,
+            bound_cost_usd = usd_text(bound.cost),
+            cost_usd = usd_text(actual.cost),
             "the request used more than its upper bound"
         );
         notices.bound_exceeded(request_id, &settlement.budgets, bound, actual);
@@ -184,7 +209,7 @@ async fn settle(
             "settled"
         );
     }
-    let cost_usd = settlement.rates.map(|_| usd(actual.cost));
+    let cost_usd = settlement.prices.map(|_| usd(actual.cost));
     let answer = SettleAnswer {
         throttled: !unsettled.is_empty(),
         reservation: (!unsettled.is_empty()).then_some(Reservation { holds: unsettled, amounts: bound }),

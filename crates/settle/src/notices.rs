@@ -2,6 +2,7 @@
 
 use sentry_core::ledger::{Counters, Sums, crossed_thresholds};
 use sentry_core::limit::{Amounts, Budget};
+use sentry_core::money::usd;
 use sentry_core::month::Period;
 use sentry_core::notice::{Notice, NoticeType};
 use serde_json::{Value, json};
@@ -35,8 +36,8 @@ impl Notices {
             "requestId": request_id,
             "period": self.period.to_string(),
             "budgets": budgets.iter().map(|budget| budget.key.as_str()).collect::<Vec<_>>(),
-            "bound": {"input": bound.input, "output": bound.output},
-            "used": {"input": actual.input, "output": actual.output},
+            "bound": {"input": bound.input, "output": bound.output, "costUsd": usd(bound.cost)},
+            "used": {"input": actual.input, "output": actual.output, "costUsd": usd(actual.cost)},
         });
         self.entries.push(Notice::new(NoticeType::BoundExceeded, detail).entry());
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelOutcome {
     status: String,
-    /// The router's answer.
+    /// Of the router's answer: its `usage` and its `serviceTier`.
     #[serde(default)]
     answer: Option<Value>,
     /// The router's cause document.
@@ -22,6 +22,8 @@ pub struct ModelOutcome {
 #[derive(Debug)]
 pub struct Used {
     pub tokens: TokenUsage,
+    /// The part of the cache writes that was for an hour, where the answer says it.
+    pub cache_write_1h: Option<u64>,
     /// The usage as the caller sees it.
     pub document: Option<Value>,
 }
@@ -44,14 +46,23 @@ impl ModelOutcome {
             return self.reported();
         }
         let possibly_billed = self.cause.as_ref().and_then(|cause| cause.get("possiblyBilled"));
-        (possibly_billed == Some(&Value::Bool(false)))
-            .then(|| Used { tokens: TokenUsage::default(), document: None })
+        (possibly_billed == Some(&Value::Bool(false))).then(|| Used {
+            tokens: TokenUsage::default(),
+            cache_write_1h: None,
+            document: None,
+        })
+    }
+
+    /// The service tier that served the call, by the answer's word.
+    pub fn service_tier(&self) -> Option<&str> {
+        self.answer.as_ref()?.get("serviceTier")?.as_str()
     }
 
     fn reported(&self) -> Option<Used> {
         let document = self.answer.as_ref()?.get("usage")?;
         let tokens = TokenUsage::deserialize(document).ok()?;
-        Some(Used { tokens, document: Some(document.clone()) })
+        let cache_write_1h = document.get("cacheWrite1hInputTokens").and_then(Value::as_u64);
+        Some(Used { tokens, cache_write_1h, document: Some(document.clone()) })
     }
 }
 

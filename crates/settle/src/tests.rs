@@ -61,7 +61,7 @@ fn event_for(budgets: &[&str], outcome: Value) -> Value {
             "budgets": limits,
             "externalUsageKnown": true,
             "outcome": outcome,
-            "rates": null,
+            "prices": null,
             "tags": null
         }
     })
@@ -94,16 +94,71 @@ async fn true_usage_replaces_the_reservation() {
     assert_eq!(settled.get("costUsd"), None);
 }
 
+fn prices() -> Value {
+    let price = |input: u64| {
+        json!({
+            "input": input, "output": 2 * input, "cacheRead": input / 10, "cacheWrite": input * 5 / 4,
+            "cacheWrite1h": 2 * input
+        })
+    };
+    json!({"standard": price(1_000_000), "flex": price(500_000), "priority": price(3_000_000),
+        "long": {"above": 1_000, "price": price(2_000_000)}})
+}
+
+/// What a request cost in dollars that asked for this tier and lifetime, and got this answer.
+async fn cost(tier: Value, cache: Value, answer: Value) -> String {
+    let mut event = event(json!({"status": "SUCCEEDED", "answer": answer}));
+    event["settlement"]["prices"] = prices();
+    event["settlement"]["serviceTier"] = tier;
+    event["settlement"]["cache"] = cache;
+    handle(event, &reserved(&["a.b"], [])).await.unwrap()["costUsd"].to_string()
+}
+
 #[tokio::test]
 async fn the_answer_says_what_the_request_cost() {
+    let usage = answered()["answer"]["usage"].clone();
+    let written = json!({"inputTokens": 0, "outputTokens": 0, "cacheWriteInputTokens": 40});
+    let split = json!({"inputTokens": 0, "outputTokens": 0, "cacheWriteInputTokens": 40, "cacheWrite1hInputTokens": 10});
+    let long = json!({"inputTokens": 1, "outputTokens": 0, "cacheReadInputTokens": 1_000});
+    let null = Value::Null;
+    for (tier, cache, answer, dollars) in [
+        // 10 at $1, 60 at $2, 5 at $0.10 and 2 at $1.25 for a million.
+        (null.clone(), null.clone(), json!({"usage": usage}), "0.000133"),
+        // At the price of the tier that was asked for, unless the answer names the one that served.
+        (json!("flex"), null.clone(), json!({"usage": usage}), "0.0000665"),
+        (json!("priority"), null.clone(), json!({"usage": usage}), "0.000399"),
+        (json!("flex"), null.clone(), json!({"usage": usage, "serviceTier": "default"}), "0.000133"),
+        (json!("priority"), null.clone(), json!({"usage": usage, "serviceTier": "default"}), "0.000133"),
+        (json!("priority"), null.clone(), json!({"usage": usage, "serviceTier": "reserved"}), "0.000399"),
+        (json!("priority"), null.clone(), json!({"usage": usage, "serviceTier": null}), "0.000399"),
+        // Writes to a cache for five minutes and for an hour.
+        (null.clone(), json!("5m"), json!({"usage": written}), "0.00005"),
+        (null.clone(), json!("1h"), json!({"usage": written}), "0.00008"),
+        (null.clone(), json!("1h"), json!({"usage": split}), "0.0000575"),
+        (null.clone(), json!("5m"), json!({"usage": split}), "0.0000575"),
+        // The whole request has the price of long inputs.
+        (null.clone(), null.clone(), json!({"usage": long}), "0.000202"),
+    ] {
+        assert_eq!(
+            cost(tier.clone(), cache.clone(), answer.clone()).await,
+            dollars,
+            "{tier} {cache} {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_money_than_the_bound_is_announced() {
     let mut event = event(answered());
-    event["settlement"]["rates"] =
-        json!({"input": 1_000_000, "output": 2_000_000, "cacheRead": 100_000, "cacheWrite": 1_250_000});
-    let settled = handle(event, &reserved(&["a.b"], [])).await.unwrap();
-    // 10 at $1, 60 at $2, 5 at $0.10 and 2 at $1.25 for a million.
-    assert_eq!(settled["costUsd"].to_string(), "0.000133");
-    let typed: SettleAnswer = serde_json::from_value(settled.clone()).unwrap();
-    assert_eq!(serde_json::to_value(typed).unwrap(), settled);
+    event["settlement"]["prices"] = prices();
+    let announced = |settled: Value| {
+        settled["notices"].as_array().unwrap().iter().any(|notice| notice["DetailType"] == "Bound Exceeded")
+    };
+    for (held, expected) in [(132_999, true), (133_000, false), (0, false)] {
+        event["settlement"]["reservation"]["amounts"]["cost"] = json!(held);
+        let settled = handle(event.clone(), &reserved(&["a.b"], [])).await.unwrap();
+        assert_eq!(announced(settled), expected, "{held}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The page `docs/models.md`, written from the tables.
 
+mod prices;
+
 use std::fmt::Write;
 
 use sentry_core::model::{Families, InvocationMode, NOT_CHAT, ROUTES, Route, TEMPLATES, UNKNOWN_TEMPLATE};
@@ -11,7 +13,7 @@ use crate::{
     ToolSupport, Traits, converse,
 };
 
-const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model and crates/vendor-formats. Do not edit; regenerate with
+const HEAD: &str = "<!-- Generated from crates/sentry-core/src/model, crates/sentry-core/src/price and crates/vendor-formats. Do not edit; regenerate with
      UPDATE_DOCS=1 cargo test -p vendor-formats docs -->
 
 # Models
@@ -145,6 +147,7 @@ fn page() -> String {
             row.source,
         );
     }
+    page.push_str(&prices::section());
     page.push_str(REFUSED);
     for row in NOT_CHAT {
         let ids = match row.families {

@@ -130,7 +130,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "pricePerMillionTokensUsd",
         Owner::Models,
         Needs::Nothing,
-        "`input`, `output` and, where they differ from input, `cacheRead` and `cacheWrite`",
+        "`input`, `output` and, where they differ from input, `cacheRead`, `cacheWrite` and `cacheWrite1h`; the same in `flex`, `priority` and, with the threshold `above`, in `long`; see [Money](#money)",
         "the [price list](../crates/sentry-core/src/price/table.rs)",
     ),
     attribute(

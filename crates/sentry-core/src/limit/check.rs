@@ -134,7 +134,7 @@ impl Items<'_> {
         let limits = |key: &str| self.0.get(key).filter(|item| item.makes_a_budget());
         let of_family = limits(&family_key);
         let beside = of_family.or_else(|| limits(DEFAULT_ITEM).filter(|_| prefix.is_empty()));
-        let says_more = item.alias_of.is_some() || item.rates.is_some() || item.calling.is_some();
+        let says_more = item.alias_of.is_some() || item.prices.is_some() || item.calling.is_some();
         if let (Mode::Observe, Some(other), false) = (item.mode, beside, says_more)
             && other.mode != Mode::Observe
         {

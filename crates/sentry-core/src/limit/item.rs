@@ -10,8 +10,9 @@ use super::{
 };
 use crate::error::{ErrorName, SentryError};
 use crate::model::{InvocationMode, ModelId};
-use crate::money::{self, Rates};
+use crate::money;
 use crate::month::parse_time;
+use crate::price::{LongPrice, Price, Prices};
 
 /// A limit item, as it stands in the limits table, with defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct LimitItem {
     /// Items of the ledger that the budget is split into.
     pub shards: u16,
     /// What the model's tokens cost, in place of the price list.
-    pub rates: Option<Rates>,
+    pub prices: Option<Prices>,
     /// How the model is called, in place of the table of routes.
     pub calling: Option<InvocationMode>,
     /// The model id that this item's key is another name of.
@@ -94,7 +95,7 @@ impl LimitItem {
                 .number("shards", u64::from(MAX_SHARDS))?
                 .and_then(|shards| u16::try_from(shards).ok())
                 .unwrap_or(1),
-            rates: of.rates()?,
+            prices: of.prices()?,
             calling: of.choice("calling", CALLINGS)?,
             alias_of: of.alias_of()?,
             item_id,
@@ -124,6 +125,9 @@ const MODES: &[(&str, Mode)] =
 const SHORTAGES: &[(&str, OnShortage)] = &[("shrink", OnShortage::Shrink), ("refuse", OnShortage::Refuse)];
 const CALLINGS: &[(&str, InvocationMode)] =
     &[("native", InvocationMode::Native), ("converse", InvocationMode::Converse)];
+
+const PRICE: &str = "pricePerMillionTokensUsd";
+const PRICE_COLUMNS: [&str; 5] = ["input", "output", "cacheRead", "cacheWrite", "cacheWrite1h"];
 
 const NO_CHAT_MODEL: &str = "must be the id of a chat model, such as amazon.nova-2-lite-v1:0";
 
@@ -240,43 +244,83 @@ impl Attributes<'_> {
         Ok(Some(Boost { addition, until }))
     }
 
-    fn rates(&self) -> Result<Option<Rates>, SentryError> {
-        const NAME: &str = "pricePerMillionTokensUsd";
-        let Some(value) = self.map.get(NAME) else { return Ok(None) };
+    fn prices(&self) -> Result<Option<Prices>, SentryError> {
+        let Some(value) = self.map.get(PRICE) else { return Ok(None) };
+        let map = self.price_map(PRICE, value, &["flex", "priority", "long"])?;
+        Ok(Some(Prices {
+            standard: self.price(PRICE, map)?,
+            flex: self.price_of_tier("flex", map)?,
+            priority: self.price_of_tier("priority", map)?,
+            long: self.long_price(map)?,
+        }))
+    }
+
+    fn price_of_tier(&self, tier: &str, prices: &Map<String, Value>) -> Result<Option<Price>, SentryError> {
+        let Some(value) = prices.get(tier) else { return Ok(None) };
+        let path = format!("{PRICE}.{tier}");
+        self.price(&path, self.price_map(&path, value, &[])?).map(Some)
+    }
+
+    fn long_price(&self, prices: &Map<String, Value>) -> Result<Option<LongPrice>, SentryError> {
+        let Some(value) = prices.get("long") else { return Ok(None) };
+        let path = format!("{PRICE}.long");
+        let map = self.price_map(&path, value, &["above"])?;
+        let threshold = format!("{path}.above");
+        let above = self.whole(&threshold, map.get("above"), 1, MAX_LIMIT)?;
+        let above = above.ok_or_else(|| self.wrong(&threshold, "is missing"))?;
+        Ok(Some(LongPrice { above, price: self.price(&path, map)? }))
+    }
+
+    /// A map that has no other keys than prices of tokens and `others`.
+    fn price_map<'v>(
+        &self,
+        path: &str,
+        value: &'v Value,
+        others: &[&str],
+    ) -> Result<&'v Map<String, Value>, SentryError> {
+        let known = [&PRICE_COLUMNS, others].concat();
         let Value::Object(map) = value else {
+            let optional = known.get(2..).unwrap_or_default().join(", ");
             return Err(self.wrong(
-                NAME,
-                "must be a map with the numbers input and output, and optionally cacheRead and cacheWrite",
+                path,
+                &format!("must be a map with the numbers input and output, and optionally {optional}"),
             ));
         };
-        if let Some(other) =
-            map.keys().find(|key| !["input", "output", "cacheRead", "cacheWrite"].contains(&key.as_str()))
-        {
-            return Err(self.wrong(
-                &format!("{NAME}.{other}"),
-                "is not a known price; known are input, output, cacheRead, cacheWrite",
-            ));
+        match map.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(other) => Err(self.wrong(
+                &format!("{path}.{other}"),
+                &format!("is not a known price; known are {}", known.join(", ")),
+            )),
+            None => Ok(map),
         }
+    }
+
+    /// What tokens cost in one tier. A read and a write cost what the input does where the item does
+    /// not say otherwise, a write for an hour twice that where writes have a price of their own.
+    fn price(&self, path: &str, map: &Map<String, Value>) -> Result<Price, SentryError> {
         let rate = |key: &str| {
             map.get(key)
                 .map(|number| {
                     money::read_rate(number).ok_or_else(|| {
                         self.wrong(
-                            &format!("{NAME}.{key}"),
+                            &format!("{path}.{key}"),
                             "must be a number of dollars with at most six decimals",
                         )
                     })
                 })
                 .transpose()
         };
-        let needed = |key: &str| rate(key)?.ok_or_else(|| self.wrong(&format!("{NAME}.{key}"), "is missing"));
+        let needed = |key: &str| rate(key)?.ok_or_else(|| self.wrong(&format!("{path}.{key}"), "is missing"));
         let input = needed("input")?;
-        Ok(Some(Rates {
+        let cache_write = rate("cacheWrite")?;
+        let for_an_hour = cache_write.map_or(input, |write| write.max(input.saturating_mul(2)));
+        Ok(Price {
             input,
             output: needed("output")?,
             cache_read: rate("cacheRead")?.unwrap_or(input),
-            cache_write: rate("cacheWrite")?.unwrap_or(input),
-        }))
+            cache_write: cache_write.unwrap_or(input),
+            cache_write_1h: rate("cacheWrite1h")?.unwrap_or(for_an_hour),
+        })
     }
 
     fn number(&self, name: &str, most: u64) -> Result<Option<u64>, SentryError> {

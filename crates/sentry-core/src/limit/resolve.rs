@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::item::LimitItem;
 use super::{
-    ACCOUNT_ITEM, Budget, DEFAULT_ITEM, DEFAULT_MAX_TOKENS, Dimension, Limits, Mode, TENANT_PREFIX, combine,
+    ACCOUNT_ITEM, Budget, DEFAULT_ITEM, DEFAULT_MAX_TOKENS, Dimension, Limits, TENANT_PREFIX, combine,
 };
 use crate::error::{ErrorName, SentryError};
 use crate::model::ModelId;
@@ -102,18 +102,16 @@ impl Lookup<'_> {
         let account = read(&[ACCOUNT_ITEM.to_owned()], items)?;
         budgets.extend(self.budget(ACCOUNT_ITEM.to_owned(), &account));
 
-        let listed = Listed::of(family).map(|listed| listed.rates);
-        let rates = of_model.iter().find_map(|item| item.rates).or(listed);
-        let rates = rates.or_else(|| default.iter().find_map(|item| item.rates));
-        let in_money =
-            |budget: &&Budget| budget.mode == Mode::Enforce && budget.limit.get(Dimension::Cost).is_some();
-        if let (None, Some(budget)) = (rates, budgets.iter().find(in_money)) {
+        let listed = Listed::of(family).map(|listed| listed.prices);
+        let prices = of_model.iter().find_map(|item| item.prices).or(listed);
+        let prices = prices.or_else(|| default.iter().find_map(|item| item.prices));
+        if let (None, Some(budget)) = (prices, budgets.iter().find(|budget| budget.refuses_for_money())) {
             return Err(no_price(self.model, family, budget));
         }
         Ok(Limits {
             budgets,
             calling: of_model.iter().find_map(|item| item.calling),
-            rates,
+            prices,
             default_max_tokens: governing
                 .iter()
                 .find_map(|item| item.default_max_tokens)

@@ -264,3 +264,33 @@ proptest! {
         prop_assert!(bare.cloudwatch_ids().contains(&profile));
     }
 }
+
+#[test]
+fn a_window_is_known_for_every_family_and_no_smaller_than_its_ids_say() {
+    assert!(WINDOWS.is_sorted_by(|row, next| row.0 < next.0), "sorted by family, each once");
+    for (family, tokens) in WINDOWS {
+        assert_eq!(ModelId::parse(family).unwrap().family, *family);
+        assert!((4_096..=12_000_000).contains(tokens), "{family}");
+    }
+    // An id with a context length says what the model takes.
+    for (family, suffixes) in CONTEXTS {
+        let Some(window) = context_window(family) else { continue };
+        for suffix in *suffixes {
+            let length = suffix.rsplit(':').next().unwrap();
+            let thousands = length.strip_suffix('k').map_or(0, |digits| digits.parse::<u64>().unwrap());
+            assert!(window >= thousands * 1_000, "{family}:{suffix}");
+        }
+    }
+    // The sources write 128,000 for 131,072; a header enlarges the window of Sonnet 4 and 4.5.
+    assert_eq!(context_window("meta.llama3-3-70b-instruct-v1:0"), Some(131_072));
+    assert!(context_window("anthropic.claude-sonnet-4-5-20250929-v1:0").unwrap() >= 1_000_000);
+    assert!(context_window("anthropic.claude-sonnet-4-20250514-v1:0").unwrap() >= 1_000_000);
+    assert_eq!(context_window("example.unknown"), None);
+}
+
+#[test]
+fn only_vendors_that_need_a_cache_point_write_no_cache_unasked() {
+    let asked: Vec<_> = Vendor::ALL.iter().filter(|vendor| !vendor.writes_to_caches_unasked()).collect();
+    assert_eq!(asked, [&Vendor::Anthropic, &Vendor::Amazon]);
+    assert!(Vendor::Other.writes_to_caches_unasked());
+}

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::reader::{Node, quoted};
 use super::{RequestError, Role};
+use crate::price::CacheTtl;
 
 pub use document::{Document, DocumentSource, TextPart};
 pub use image::{Image, ImageSource, MAX_IMAGE_BYTES, MAX_IMAGE_EDGE};
@@ -81,17 +82,6 @@ pub struct ReasoningText {
     /// By which the model knows its own reasoning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-}
-
-/// How long a cached part of a prompt is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum CacheTtl {
-    /// Five minutes, the default.
-    #[serde(rename = "5m")]
-    FiveMinutes,
-    /// An hour.
-    #[serde(rename = "1h")]
-    OneHour,
 }
 
 /// The end of a part of the prompt that is to be cached.

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::content::{read_any_text, read_name, read_schema};
 use super::reader::{self, Node, RequestFields};
-use super::{MAX_MAX_TOKENS, MAX_STOP_SEQUENCE_BYTES, MAX_STOP_SEQUENCES, MAX_TOP_K, RequestError};
+use super::{
+    MAX_MAX_TOKENS, MAX_STOP_SEQUENCE_BYTES, MAX_STOP_SEQUENCES, MAX_TOP_K, RequestError, ServiceTier,
+};
 
 /// The least that `inference.reasoning.budgetTokens` can be.
 pub const MIN_REASONING_TOKENS: u64 = 1_024;
@@ -96,31 +98,6 @@ pub struct ResponseFormat {
     /// What the document is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-}
-
-/// Bedrock's service tiers on demand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServiceTier {
-    /// The standard tier.
-    #[default]
-    Default,
-    /// Slower and cheaper.
-    Flex,
-    /// Faster and dearer.
-    Priority,
-}
-
-impl ServiceTier {
-    /// The tier as it stands in a request.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ServiceTier::Default => "default",
-            ServiceTier::Flex => "flex",
-            ServiceTier::Priority => "priority",
-        }
-    }
 }
 
 impl Inference {

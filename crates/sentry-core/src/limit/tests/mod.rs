@@ -2,6 +2,7 @@ mod attributes;
 mod check;
 mod combine;
 mod dimension;
+mod pricing;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use super::*;
 use crate::error::{ErrorName, SentryError};
 use crate::model::ModelId;
 use crate::month::parse_time;
+use crate::price::Price;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -57,8 +59,14 @@ fn every_optional_attribute_is_read() {
     assert_eq!(item.alias_of.as_deref(), Some("amazon.nova-pro-v1:0"));
     assert_eq!(item.fallback_model_id.as_deref(), Some("amazon.nova-lite-v1:0"));
     assert_eq!(item.calling, Some(InvocationMode::Converse));
-    let rates = Rates { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_000_000 };
-    assert_eq!(item.rates, Some(rates));
+    let price = Price {
+        input: 3_000_000,
+        output: 15_000_000,
+        cache_read: 300_000,
+        cache_write: 3_000_000,
+        cache_write_1h: 3_000_000,
+    };
+    assert_eq!(item.prices, Some(Prices::standard(price)));
     let limit_at = |time: &str| item.limit_at(parse_time(time).unwrap()).unwrap();
     let boosted = Limit { input: Some(0), output: Some(8), cost: Some(13_000_000_000) };
     assert_eq!(limit_at("2026-11-29T23:59:59.999Z"), boosted);
@@ -254,20 +262,23 @@ fn money_needs_a_price_where_it_can_refuse() {
         (ErrorName::LimitNotConfigured, &json!("pricePerMillionTokensUsd"))
     );
     assert!(error.message.contains(unpriced), "{}", error.message);
-    assert!(lookup("amazon.nova-pro-v1:0", &all).unwrap().rates.is_some());
+    assert!(lookup("amazon.nova-pro-v1:0", &all).unwrap().prices.is_some());
     all.insert("account".into(), json!({"modelId": "account", "limit": {"costUsd": 9}, "mode": "observe"}));
-    assert_eq!(lookup(unpriced, &all).unwrap().rates, None);
+    assert_eq!(lookup(unpriced, &all).unwrap().prices, None);
     // The model's own price counts before the list, the default item's only where there is none.
     let price = |input: u64| json!({"input": input, "output": 1});
     all.insert("default".into(), json!({"modelId": "default", "limit": {"input": 1, "output": 1}, "pricePerMillionTokensUsd": price(7)}));
-    assert_eq!(lookup(unpriced, &all).unwrap().rates.unwrap().input, 7_000_000);
-    assert_eq!(lookup("amazon.nova-pro-v1:0", &all).unwrap().rates.unwrap().input, 800_000);
+    assert_eq!(lookup(unpriced, &all).unwrap().prices.unwrap().standard.input, 7_000_000);
+    assert_eq!(lookup("amazon.nova-pro-v1:0", &all).unwrap().prices.unwrap().standard.input, 800_000);
     all.insert(
         "amazon.nova-pro-v1:0".into(),
         json!({"modelId": "amazon.nova-pro-v1:0", "pricePerMillionTokensUsd": price(5)}),
     );
     let limits = lookup("us.amazon.nova-pro-v1:0", &all).unwrap();
-    assert_eq!((limits.rates.unwrap().input, limits.budgets[0].item_id.as_str()), (5_000_000, "default"));
+    assert_eq!(
+        (limits.prices.unwrap().standard.input, limits.budgets[0].item_id.as_str()),
+        (5_000_000, "default")
+    );
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::super::reader::Node;
 use super::super::{Message, RequestError};
 use super::{
-    Block, CachePoint, CacheTtl, Document, MAX_BLOCKS, MAX_CACHE_POINTS, MAX_DOCUMENTS, MAX_IMAGES,
-    ResultBlock, Tool,
+    Block, CachePoint, Document, MAX_BLOCKS, MAX_CACHE_POINTS, MAX_DOCUMENTS, MAX_IMAGES, ResultBlock, Tool,
 };
+use crate::price::CacheTtl;
 
 /// How many there are of something of which a request may have only so many.
 struct Count {

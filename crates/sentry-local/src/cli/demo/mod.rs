@@ -65,7 +65,7 @@ impl Endings {
 pub(super) async fn run() -> Result<ExitCode, String> {
     let listed = Listed::of(FAMILY).ok_or_else(|| format!("{FAMILY} has no price"))?;
     let usage = TokenUsage { input_tokens: READS, output_tokens: WRITES, ..TokenUsage::default() };
-    let budget = listed.rates.cost(&usage) * BUDGETED;
+    let budget = listed.prices.standard.rates().cost(&usage) * BUDGETED;
     let config = Config {
         limits: vec![json!({"modelId": FAMILY, "limit": {"costUsd": usd(budget)}})],
         ..Config::default()
@@ -161,7 +161,7 @@ fn moment(usage: &Value, endings: Endings, budget: u64, committed: u64, elapsed:
     // Each request calls its model once, unless the call failed. One that has been answered may still be settling.
     let admitted = called.saturating_sub(errors).max(endings.answered);
     // Without a price the budget would not have let anything through.
-    let spent = Listed::of(FAMILY).map_or(u64::MAX, |listed| listed.rates.cost(&billed));
+    let spent = Listed::of(FAMILY).map_or(u64::MAX, |listed| listed.prices.standard.rates().cost(&billed));
     Moment {
         elapsed,
         budget,
