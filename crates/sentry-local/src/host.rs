@@ -11,12 +11,12 @@ use local_aws::Services;
 use local_aws::bedrock::BedrockConfig;
 use local_aws::bedrock::backend::Backend;
 use local_aws::cloudwatch::{CloudWatch, CloudWatchConfig};
-use local_aws::dynamodb::{DynamoDb, NumberIndex, Store};
+use local_aws::dynamodb::{DynamoDb, NumberIndex, TableStore};
 use local_aws::eventbridge::EventBridge;
 use local_aws::faults::Faults;
 use local_aws::http::{Server, listen, router, url_of};
-use local_aws::lambda::{Failure, Lambda};
-use local_aws::stepfunctions::{Finished, Refusal, StepFunctions};
+use local_aws::lambda::{InvocationFailure, Lambda};
+use local_aws::stepfunctions::{ExecutionRefusal, Finished, StepFunctions};
 use sentry_core::model::ModelId;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -128,9 +128,9 @@ fn aliases(limits: &[Value]) -> Vec<(String, String)> {
 /// Opens the tables, creates those that are missing and puts the limits that are.
 async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartError> {
     let (store, option) = match (&config.dynamodb, &config.data) {
-        (Some(endpoint), _) => (Store::Endpoint(endpoint.clone()), "--dynamodb: "),
-        (None, Some(folder)) => (Store::Folder(folder.clone()), "--data: "),
-        (None, None) => (Store::Memory, ""),
+        (Some(endpoint), _) => (TableStore::Endpoint(endpoint.clone()), "--dynamodb: "),
+        (None, Some(folder)) => (TableStore::Folder(folder.clone()), "--data: "),
+        (None, None) => (TableStore::Memory, ""),
     };
     let dynamodb =
         DynamoDb::open(&store, faults).map_err(|error| StartError::Tables(format!("{option}{error}")))?;
@@ -186,7 +186,7 @@ impl Host {
         machine: &str,
         name: Option<&str>,
         input: &str,
-    ) -> Result<Arc<Finished>, Refusal> {
+    ) -> Result<Arc<Finished>, ExecutionRefusal> {
         self.services.stepfunctions.execute(machine, name, input, None).await
     }
 
@@ -212,7 +212,7 @@ impl Host {
     ///
     /// # Errors
     /// It fails, or does not run.
-    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Failure> {
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, InvocationFailure> {
         self.services.lambda.invoke(function, event).await
     }
 

@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the tables are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Store {
+pub enum TableStore {
     /// In memory: they end with the process.
     Memory,
     /// In a file in this folder, which is created.
@@ -40,7 +40,7 @@ pub enum Store {
     Endpoint(String),
 }
 
-impl std::fmt::Display for Store {
+impl std::fmt::Display for TableStore {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Memory => out.write_str("memory"),
@@ -89,14 +89,14 @@ impl DynamoDb {
     ///
     /// # Errors
     /// The store cannot be opened, or its endpoint is not an address.
-    pub fn open(store: &Store, faults: Arc<Faults>) -> Result<Self, StoreError> {
+    pub fn open(store: &TableStore, faults: Arc<Faults>) -> Result<Self, StoreError> {
         let (endpoint, emulator) = match store {
-            Store::Endpoint(endpoint) => (endpoint.clone(), None),
-            Store::Memory => {
+            TableStore::Endpoint(endpoint) => (endpoint.clone(), None),
+            TableStore::Memory => {
                 let (endpoint, emulator) = Emulator::start(None).map_err(StoreError)?;
                 (endpoint, Some(emulator))
             }
-            Store::Folder(folder) => {
+            TableStore::Folder(folder) => {
                 let (endpoint, emulator) = Emulator::start(Some(folder)).map_err(StoreError)?;
                 (endpoint, Some(emulator))
             }

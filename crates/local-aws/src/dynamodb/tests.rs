@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{DynamoDb, Store};
+use super::{DynamoDb, TableStore};
 use crate::faults::Faults;
 
 /// A folder of this test's own, removed at its end.
@@ -15,7 +15,7 @@ impl Folder {
     }
 
     fn open(&self) -> Result<DynamoDb, String> {
-        let store = Store::Folder(self.0.clone());
+        let store = TableStore::Folder(self.0.clone());
         DynamoDb::open(&store, Arc::new(Faults::new(0))).map_err(|error| error.to_string())
     }
 }
