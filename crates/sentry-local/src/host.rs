@@ -115,8 +115,8 @@ fn models(
     }
 }
 
-/// Opaque ids and the models behind them: what the limit items of the start say is so here, and
-/// such an id takes the native body of that model and of no other.
+/// Opaque ids and the models behind them, from `aliasOf` of the limit items at the start. The
+/// simulated Bedrock checks the native body of such an id as that of its model.
 fn aliases(limits: &[Value]) -> Vec<(String, String)> {
     sentry_core::limit::aliases(limits)
         .into_iter()
@@ -144,7 +144,7 @@ async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartE
         dynamodb
             .create_table(table, key, index)
             .await
-            .map_err(|error| StartError::Tables(error.to_string()))?;
+            .map_err(|error| StartError::Tables(format!("{option}{error}")))?;
     }
     for item in &config.limits {
         let key = item["modelId"].as_str().filter(|key| !key.is_empty());
@@ -234,7 +234,7 @@ impl Host {
         let _ = self.schedule.await;
         self.server.shutdown().await;
         self.services.lambda.close().await;
-        // Whoever still holds the services keeps the tables' thread only until then.
+        // A task that still holds the services closes the tables when it drops them.
         if let Ok(services) = Arc::try_unwrap(self.services) {
             services.dynamodb.close().await;
         }
