@@ -5,6 +5,7 @@ mod budgets;
 mod burst;
 mod contract;
 mod contributing;
+mod environment;
 mod host;
 mod ledger;
 mod reconcile;
