@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use local_aws::arn::REGION;
 use local_aws::lambda::pool::PoolConfig;
-use local_aws::lambda::{FunctionError, Handler, Invocation, Runtime};
+use local_aws::lambda::{FunctionError, FunctionInvocation, Handler, Runtime};
 use sentry_aws::{BedrockMetrics, ClaimsTable, Connection, EventBus, LedgerTable, LimitsTable};
 use sentry_core::error::SentryError;
 use serde_json::Value;
@@ -61,7 +61,7 @@ where
     F: Fn(Value) -> Handling + Send + Sync + 'static,
     Handling: Future<Output = Result<Value, SentryError>> + Send + 'static,
 {
-    Arc::new(move |Invocation { function, request_id }, event| {
+    Arc::new(move |FunctionInvocation { function, request_id }, event| {
         let handling = handle(event);
         Box::pin(async move {
             let shell = sentry_lambda::Invocation { function, request_id };
