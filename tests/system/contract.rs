@@ -22,7 +22,7 @@ fn between(text: &str, start: &str, end: char) -> BTreeSet<String> {
 }
 
 /// The section of the template that belongs to a resource.
-fn resource(name: &str) -> &'static str {
+pub fn resource(name: &str) -> &'static str {
     let start =
         TEMPLATE.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("the template has no {name}"));
     let section = &TEMPLATE[start + 1..];
@@ -49,6 +49,7 @@ pub fn pascal_case(name: &str) -> String {
 
 fn functions() -> BTreeSet<String> {
     let mut names = set([
+        "authorize",
         "validate-request",
         "month-range",
         "usage-query",
@@ -96,8 +97,8 @@ fn both_ways_of_calling_a_model_fail_alike() {
 #[test]
 fn template_machines_and_host_have_the_same_functions() {
     assert_eq!(between(TEMPLATE, "Binary: ", ' '), functions());
-    // A schedule calls reconcile, the machines call all others.
-    let in_machines = functions().into_iter().filter(|name| name != "reconcile");
+    // A schedule calls reconcile, the front door authorize, the machines call all others.
+    let in_machines = functions().into_iter().filter(|name| name != "reconcile" && name != "authorize");
     let arns = set(in_machines.map(|name| format!("{}FunctionArn", pascal_case(&name))));
     let mut used = between(RATE_LIMITER, "${", '}');
     used.extend(between(MODEL_ROUTER, "${", '}'));
@@ -156,10 +157,12 @@ struct Needs {
 const LEDGER: &str = "!GetAtt LedgerTable.Arn";
 const CLAIMS: &str = "!GetAtt ClaimsTable.Arn";
 const LIMITS: &str = "!GetAtt LimitsTable.Arn";
+const KEYS: &str = "!GetAtt KeysTable.Arn";
 /// The service supports no resources for the action.
 const ANY: &str = "\"*\"";
 
-const NEEDS: [Needs; 5] = [
+const NEEDS: [Needs; 6] = [
+    Needs { function: "authorize", variables: &["KEYS_TABLE"], actions: &[("dynamodb:GetItem", KEYS)] },
     Needs {
         function: "usage-query",
         variables: &["USAGE_CACHE_SECONDS"],
@@ -230,6 +233,8 @@ fn variables_given(function: &str) -> BTreeSet<String> {
 /// A statement of a policy, with the comment before it.
 #[derive(Default)]
 struct Statement {
+    /// Whether what follows still belongs to it.
+    is_open: bool,
     comment: String,
     actions: Vec<String>,
     resources: Vec<String>,
@@ -247,7 +252,7 @@ fn statements(section: &str) -> Vec<Statement> {
         }
         let before = std::mem::take(&mut comment);
         if line.starts_with("- Sid: ") {
-            statements.push(Statement { comment: before, ..Statement::default() });
+            statements.push(Statement { is_open: true, comment: before, ..Statement::default() });
             continue;
         }
         // The next policy, in full or as a reference to an anchor.
@@ -255,7 +260,8 @@ fn statements(section: &str) -> Vec<Statement> {
             statements.push(Statement::default());
             continue;
         }
-        let Some(statement) = statements.last_mut() else { continue };
+        // Who may assume a role, and which service may call a function, are no statements of a policy.
+        let Some(statement) = statements.last_mut().filter(|statement| statement.is_open) else { continue };
         if let Some(actions) = line.strip_prefix("Action:") {
             in_resources = false;
             let actions =
@@ -350,7 +356,7 @@ fn every_operation_that_is_called_is_allowed_to_a_function() {
 fn no_statement_has_a_wildcard_without_a_written_reason() {
     let all = statements(TEMPLATE);
     assert!(all.len() > 20, "{}", all.len());
-    for Statement { comment, actions, resources } in all {
+    for Statement { comment, actions, resources, .. } in all {
         assert!(actions.iter().all(|action| !action.contains('*')), "{actions:?}");
         assert!(!resources.is_empty(), "{actions:?}");
         let has_wildcard = resources.iter().any(|resource| resource.contains('*'));

@@ -1,4 +1,4 @@
-//! The AWS services behind small traits: limits and ledger in DynamoDB, usage in CloudWatch, notices
+//! The AWS services behind small traits: limits, ledger and API keys in DynamoDB, usage in CloudWatch, notices
 //! to EventBridge.
 //!
 //! The only library crate that holds AWS SDKs. A function depends on a trait, so that its
@@ -13,6 +13,8 @@ mod cloudwatch;
 mod event_bus;
 #[cfg(feature = "dynamodb")]
 mod expressions;
+#[cfg(feature = "dynamodb")]
+mod keys_table;
 #[cfg(feature = "dynamodb")]
 mod ledger_table;
 #[cfg(feature = "dynamodb")]
@@ -38,12 +40,14 @@ pub use event_bus::EventBus;
 #[cfg(feature = "dynamodb")]
 pub use expressions::expression_bytes;
 #[cfg(feature = "dynamodb")]
+pub use keys_table::{KeysTable, KeysTableError};
+#[cfg(feature = "dynamodb")]
 pub use ledger_table::{ITEMS_PER_SNAPSHOT, LedgerTable};
 #[cfg(feature = "dynamodb")]
 pub use limits_table::LimitsTable;
 pub use stores::{
-    ClaimKeys, Claimed, ListMetrics, MetricQuery, PublishEvents, ReadLedger, ReadLimits, ReadMetrics,
-    ScanLimits, WriteLedger,
+    ClaimKeys, Claimed, ListMetrics, MetricQuery, PublishEvents, ReadKeys, ReadLedger, ReadLimits,
+    ReadMetrics, ScanLimits, WriteLedger,
 };
 #[cfg(feature = "cloudwatch")]
 pub use usage::{DAY, MINUTE, ModelIds, Slots, UsageReader};

@@ -86,7 +86,7 @@ impl ScanLimits for LimitsTable {
 }
 
 /// An item as a JSON document.
-fn document(item: HashMap<String, AttributeValue>) -> Value {
+pub(crate) fn document(item: HashMap<String, AttributeValue>) -> Value {
     Value::Object(item.into_iter().map(|(name, value)| (name, json(value))).collect())
 }
 

@@ -21,6 +21,15 @@ pub trait ReadLimits: Send + Sync {
     ) -> impl Future<Output = Result<BTreeMap<String, Value>, SentryError>> + Send;
 }
 
+/// Reads the items of API keys.
+pub trait ReadKeys: Send + Sync {
+    /// The item of the key with this id, if there is one.
+    ///
+    /// # Errors
+    /// `SentryUnavailable` when the table does not answer.
+    fn read(&self, key_id: &str) -> impl Future<Output = Result<Option<Value>, SentryError>> + Send;
+}
+
 /// Reads every limit item.
 pub trait ScanLimits: Send + Sync {
     /// All items, in no order.

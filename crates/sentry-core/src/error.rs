@@ -47,7 +47,7 @@ error_names! {
     UsageUnavailable,
     /// Bedrock throttled the call, after retries.
     ModelThrottled,
-    /// Bedrock denied access to the model.
+    /// Bedrock denied access to the model, or the caller's API key is for others.
     ModelAccessDenied,
     /// Bedrock does not know the model.
     ModelNotFound,

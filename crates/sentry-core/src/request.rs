@@ -8,6 +8,7 @@
 mod bound;
 mod content;
 mod conversation;
+pub mod envelope;
 mod inference;
 mod reader;
 mod schema;

@@ -10,7 +10,7 @@ mod shell;
 
 pub use event::{parse, read};
 pub use runtime::run;
-pub use shell::{FunctionFailure, Invocation, answer};
+pub use shell::{FunctionFailure, HandlerError, Invocation, answer};
 
 #[cfg(test)]
 mod tests;

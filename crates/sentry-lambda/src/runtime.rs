@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::event;
-use crate::shell::{FunctionFailure, Invocation, answer};
+use crate::shell::{FunctionFailure, HandlerError, Invocation, answer};
 
 impl From<FunctionFailure> for Diagnostic {
     fn from(failure: FunctionFailure) -> Self {
@@ -20,12 +20,13 @@ impl From<FunctionFailure> for Diagnostic {
 ///
 /// # Errors
 /// What `prepare` says, or the Runtime API when it cannot be reached.
-pub fn run<C, P, Preparing, H, Handling>(prepare: P, handler: H) -> Result<(), lambda_runtime::Error>
+pub fn run<C, P, Preparing, H, Handling, E>(prepare: P, handler: H) -> Result<(), lambda_runtime::Error>
 where
     P: FnOnce() -> Preparing,
     Preparing: Future<Output = Result<C, SentryError>>,
     H: Fn(Value, &'static C) -> Handling,
-    Handling: Future<Output = Result<Value, SentryError>>,
+    Handling: Future<Output = Result<Value, E>>,
+    E: HandlerError,
     C: 'static,
 {
     logging_and_runtime()?.block_on(async move {

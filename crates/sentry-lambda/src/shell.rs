@@ -27,6 +27,18 @@ pub struct FunctionFailure {
     pub error_message: String,
 }
 
+/// An error that a handler ends in.
+pub trait HandlerError: From<SentryError> + Into<FunctionFailure> {
+    /// A sentence for the log. It holds no secret, no prompt and no answer.
+    fn explanation(&self) -> String;
+}
+
+impl HandlerError for SentryError {
+    fn explanation(&self) -> String {
+        self.message.clone()
+    }
+}
+
 impl From<SentryError> for FunctionFailure {
     fn from(error: SentryError) -> Self {
         Self { error_type: error.name.as_str().to_owned(), error_message: error.document().to_string() }
@@ -37,32 +49,32 @@ impl From<SentryError> for FunctionFailure {
 ///
 /// # Errors
 /// The handler's error by its stable name.
-pub async fn answer<F>(invocation: &Invocation, handler: F) -> Result<Value, FunctionFailure>
+pub async fn answer<F, E>(invocation: &Invocation, handler: F) -> Result<Value, FunctionFailure>
 where
-    F: Future<Output = Result<Value, SentryError>>,
+    F: Future<Output = Result<Value, E>>,
+    E: HandlerError,
 {
     let result = AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| {
-        Err(SentryError::new(
+        let error = SentryError::new(
             ErrorName::InternalError,
             format!(
                 "The function {} stopped unexpectedly. Find the request id {} in its log.",
                 invocation.function, invocation.request_id
             ),
-        ))
+        );
+        Err(error.into())
     });
-    match &result {
-        Ok(_) => {
+    match result {
+        Ok(answer) => {
             tracing::debug!(function = invocation.function, request_id = invocation.request_id, "answered");
+            Ok(answer)
         }
         Err(error) => {
-            tracing::warn!(
-                function = invocation.function,
-                request_id = invocation.request_id,
-                error = error.name.as_str(),
-                "{}",
-                error.message
-            );
+            let (function, request_id) = (&invocation.function, &invocation.request_id);
+            let explanation = error.explanation();
+            let failure: FunctionFailure = error.into();
+            tracing::warn!(function, request_id, error = failure.error_type, "{explanation}");
+            Err(failure)
         }
     }
-    result.map_err(FunctionFailure::from)
 }

@@ -20,7 +20,7 @@ async fn an_error_keeps_its_name_and_its_fields() {
 
 #[tokio::test]
 async fn a_panic_becomes_a_named_error() {
-    let failure = answer(&invocation(), async { panic!("secret") }).await.unwrap_err();
+    let failure = answer::<_, SentryError>(&invocation(), async { panic!("secret") }).await.unwrap_err();
     assert_eq!(failure.error_type, "InternalError");
     assert!(failure.error_message.contains("r-1") && !failure.error_message.contains("secret"));
 }

@@ -24,6 +24,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Limit items that are put when their keys are absent.
     pub limits: Vec<Value>,
+    /// Items of API keys that are put when their ids are absent.
+    pub keys: Vec<Value>,
     /// The state machines, by name, before substitution.
     pub machines: Vec<(String, String)>,
     /// Where the functions run.
@@ -84,6 +86,7 @@ impl Default for Config {
             port: 0,
             data: None,
             limits: default_limits(),
+            keys: Vec::new(),
             machines: shipped_machines(),
             functions: FunctionsConfig::InProcess,
             bedrock: BedrockBackend::Simulated,

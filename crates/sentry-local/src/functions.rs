@@ -9,12 +9,12 @@ use std::time::Duration;
 use local_aws::arn::REGION;
 use local_aws::lambda::pool::PoolConfig;
 use local_aws::lambda::{FunctionError, FunctionInvocation, Handler, Runtime};
-use sentry_aws::{BedrockMetrics, ClaimsTable, Connection, EventBus, LedgerTable, LimitsTable};
-use sentry_core::error::SentryError;
+use sentry_aws::{BedrockMetrics, ClaimsTable, Connection, EventBus, KeysTable, LedgerTable, LimitsTable};
+use sentry_lambda::HandlerError;
 use serde_json::Value;
 
 use crate::config::{Config, FunctionsConfig};
-use crate::names::{CLAIMS_TABLE, LEDGER_TABLE, LIMITS_TABLE};
+use crate::names::{CLAIMS_TABLE, KEYS_TABLE, LEDGER_TABLE, LIMITS_TABLE};
 
 /// Invocations of one function at the same time. It bounds the connections that a burst opens.
 const CONCURRENCY: usize = 64;
@@ -25,6 +25,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 #[must_use]
 pub fn function_names() -> Vec<String> {
     let crates = [
+        authorize::NAME,
         validate_request::NAME,
         month_range::NAME,
         usage_query::NAME,
@@ -56,10 +57,11 @@ pub(crate) async fn runtime(endpoint: &str, config: &Config) -> Runtime {
 }
 
 /// A handler in the shell that it has on Lambda.
-fn handler<F, Handling>(handle: F) -> Handler
+fn handler<F, Handling, E>(handle: F) -> Handler
 where
     F: Fn(Value) -> Handling + Send + Sync + 'static,
-    Handling: Future<Output = Result<Value, SentryError>> + Send + 'static,
+    Handling: Future<Output = Result<Value, E>> + Send + 'static,
+    E: HandlerError + Send + 'static,
 {
     Arc::new(move |FunctionInvocation { function, request_id }, event| {
         let handling = handle(event);
@@ -84,6 +86,8 @@ async fn table(endpoint: &str, config: &Config) -> Vec<(String, Handler)> {
     let comparing = Arc::new(compare::Context { ledger: ledger.clone(), claims: claims.clone(), metric_lag });
     let settling = Arc::new(settle::Context { ledger: ledger.clone(), claims });
     let clock = config.clock;
+    let keys = KeysTable::new(&connection, KEYS_TABLE.to_owned());
+    let authorizing = Arc::new(authorize::Context::new(keys, move || clock.now()));
     let reconciling = Arc::new(reconcile::Context::new(
         LimitsTable::clone(&limits),
         ledger,
@@ -93,6 +97,13 @@ async fn table(endpoint: &str, config: &Config) -> Vec<(String, Handler)> {
         move || clock.now(),
     ));
     let mut table = vec![
+        (
+            authorize::NAME.to_owned(),
+            handler(move |event| {
+                let context = Arc::clone(&authorizing);
+                async move { authorize::handle(event, &context).await }
+            }),
+        ),
         (validate_request::NAME.to_owned(), handler(validate_request::handle)),
         (month_range::NAME.to_owned(), handler(month_range::handle)),
         (
@@ -152,6 +163,7 @@ fn environment(endpoint: &str, config: &Config) -> Vec<(String, String)> {
         ("LIMITS_TABLE", LIMITS_TABLE),
         ("LEDGER_TABLE", LEDGER_TABLE),
         ("CLAIMS_TABLE", CLAIMS_TABLE),
+        ("KEYS_TABLE", KEYS_TABLE),
         ("USAGE_CACHE_SECONDS", &config.usage_cache.as_secs().to_string()),
         ("METRIC_LAG_SECONDS", &config.metric_settling().num_seconds().to_string()),
         ("TZ", ":UTC"),

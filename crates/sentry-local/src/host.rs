@@ -26,7 +26,7 @@ use crate::config::{BedrockBackend, Config, StartError};
 use crate::door::{self, Door};
 use crate::functions;
 use crate::machines::substituted;
-use crate::names::{CLAIMS_TABLE, LEDGER_TABLE, LIMITS_TABLE};
+use crate::names::{CLAIMS_TABLE, KEYS_TABLE, LEDGER_TABLE, LIMITS_TABLE};
 use crate::output;
 
 /// Events that are kept.
@@ -129,7 +129,7 @@ fn aliases(limits: &[Value]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Opens the tables, creates those that are missing and puts the limits that are.
+/// Opens the tables, creates those that are missing and puts the limits and keys that are.
 async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartError> {
     let (store, option) = match (&config.dynamodb, &config.data) {
         (Some(endpoint), _) => (TableStore::Endpoint(endpoint.clone()), "--dynamodb: "),
@@ -143,6 +143,7 @@ async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartE
         (LIMITS_TABLE, "modelId", None),
         (LEDGER_TABLE, "budget", Some(&by_month)),
         (CLAIMS_TABLE, "claim", None),
+        (KEYS_TABLE, "keyId", None),
     ];
     for (table, key, index) in tables {
         dynamodb
@@ -159,6 +160,12 @@ async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartE
             .put_if_absent(LIMITS_TABLE, "modelId", item)
             .await
             .map_err(|error| StartError::Limits(format!("the limit item {key:?} cannot be put: {error}")))?;
+    }
+    for item in &config.keys {
+        dynamodb
+            .put_if_absent(KEYS_TABLE, "keyId", item)
+            .await
+            .map_err(|error| StartError::Tables(format!("an API key cannot be put: {error}")))?;
     }
     Ok(dynamodb)
 }

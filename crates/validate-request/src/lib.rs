@@ -1,9 +1,9 @@
 //! First step of the rate-limiter: is this a request that can be served, and what is the
 //! most input that it can cost?
 
-use sentry_core::error::SentryError;
+use sentry_core::error::{ErrorName, SentryError};
 use sentry_core::model::ModelId;
-use sentry_core::request::Request;
+use sentry_core::request::{Request, envelope};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ const DOCUMENT: [&str; 5] = ["prompt", "inference", "tags", "tenant", "idempoten
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ValidateRequestEvent {
-    /// The caller's document, or what this function made of it before.
+    /// The caller's document, the front door's envelope around it, or what this function made of it before.
     request: Value,
     /// The model to use instead: the budget of the one before is spent.
     #[serde(default)]
@@ -26,14 +26,28 @@ struct ValidateRequestEvent {
 /// Checks a request and adds what the later steps need of it.
 ///
 /// # Errors
-/// `InvalidRequest` with a path, `UnsupportedModel`, `RequestTooLarge`.
+/// `InvalidRequest` with a path, `UnsupportedModel`, `RequestTooLarge`; `ModelAccessDenied` for a model that the
+/// caller's API key is not for.
 pub async fn handle(event: Value) -> Result<Value, SentryError> {
     let ValidateRequestEvent { mut request, fallback_model_id } = sentry_lambda::read(&event)?;
+    let mut allowed_models = None;
+    if envelope::is_envelope(&request) {
+        let opened = envelope::open(&request)?;
+        (request, allowed_models) = (opened.request, opened.allowed_models);
+    }
     if let Some(model_id) = fallback_model_id {
         request = with_model(&request, model_id);
     }
     let request = Request::parse(&request)?;
     let model = ModelId::parse(&request.model_id)?;
+    if let Some(allowed) = allowed_models.filter(|allowed| !allowed.allows(&model)) {
+        return Err(SentryError::new(
+            ErrorName::ModelAccessDenied,
+            format!("The API key is not for {:?}. It allows {}.", model.id, allowed.ids().join(", ")),
+        )
+        .with("modelId", model.id)
+        .with("possiblyBilled", false));
+    }
     let bound = request.input_bound(&model);
     Ok(json!({
         "modelId": request.model_id,

@@ -1,4 +1,6 @@
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sentry_core::error::ErrorName;
 
 async fn validate(request: Value) -> Result<Value, SentryError> {
@@ -66,6 +68,40 @@ async fn a_request_of_any_size_past_the_limit_is_too_large() {
             assert_eq!(error.details["limit"], 200_000);
         }
     }
+}
+
+fn envelope(body: &Value) -> Value {
+    json!({"door": "inference", "tenant": "acme", "bodyBase64": STANDARD.encode(body.to_string())})
+}
+
+#[tokio::test]
+async fn a_request_through_the_door_has_the_tenant_of_the_key() {
+    let request = json!({"modelId": "amazon.nova-2-lite-v1:0", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}});
+    let mut direct = validate(request.clone()).await.unwrap();
+    assert_eq!(direct["tenant"], Value::Null);
+    direct["tenant"] = json!("acme");
+    assert_eq!(validate(envelope(&request)).await.unwrap(), direct);
+
+    let error = validate(envelope(&json!({"modelId": "m", "tenant": "evil"}))).await.unwrap_err();
+    assert_eq!((error.name, &error.details["path"]), (ErrorName::InvalidRequest, &json!("tenant")));
+    let mut nobodys = envelope(&request);
+    nobodys["tenant"] = json!("");
+    assert_eq!(validate(nobodys).await.unwrap_err().name, ErrorName::InvalidRequest);
+    let large = json!({"modelId": "m", "prompt": "x".repeat(190_000)});
+    assert_eq!(validate(envelope(&large)).await.unwrap_err().name, ErrorName::RequestTooLarge);
+}
+
+#[tokio::test]
+async fn a_key_that_is_for_other_models_is_refused_before_a_budget_is_asked() {
+    let request = json!({"modelId": "us.amazon.nova-lite-v1:0", "prompt": {"messages": [{"role": "user", "content": "Why?"}]}});
+    let mut limited = envelope(&request);
+    limited["allowedModels"] = json!("amazon.nova-lite-v1:0");
+    assert!(validate(limited.clone()).await.is_ok());
+    limited["allowedModels"] = json!("amazon.nova-pro-v1:0");
+    let error = validate(limited).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::ModelAccessDenied);
+    assert_eq!(error.details["possiblyBilled"], false);
+    assert!(error.message.contains("amazon.nova-pro-v1:0"), "{}", error.message);
 }
 
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAIAAAACACAIAAAA=";

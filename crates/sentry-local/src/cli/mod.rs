@@ -4,6 +4,7 @@ mod amounts;
 mod answer;
 mod ask;
 mod demo;
+mod keys;
 mod limits;
 mod serve;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use keys::KeysArguments;
 use serde_json::Value;
 
 use crate::config::default_limits;
@@ -41,6 +43,8 @@ enum Command {
     /// Serve everything on one port until Ctrl-C.
     #[command(after_long_help = serve::faults_help())]
     Serve(ServeArguments),
+    /// Make, list and disable API keys of the front door.
+    Keys(KeysArguments),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +103,9 @@ struct ServeArguments {
     host: IpAddr,
     #[command(flatten)]
     tables: TableArguments,
+    /// A JSON list of API keys, [{"id": "TENANT", "key": "sk-sentry-…"}], put when absent.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// Run DIR/NAME/bootstrap (or DIR/NAME) as child processes instead of the functions in process.
     #[arg(long, value_name = "DIR")]
     functions: Option<PathBuf>,
@@ -137,6 +144,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Ask(arguments) => ask::run(arguments).await,
         Command::Demo => demo::run().await,
         Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Keys(arguments) => keys::run(arguments).await,
     };
     match result {
         Ok(code) => code,

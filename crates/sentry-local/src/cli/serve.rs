@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use local_aws::faults::catalogue::{KNOWN, SERVICES, SHORT_NAMES};
 
-use super::ServeArguments;
 use super::welcome::welcome;
+use super::{ServeArguments, keys};
 use crate::functions;
 use crate::output::{line, note};
 use crate::{BedrockBackend, Clock, Config, FunctionsConfig, ProcessConfig};
@@ -45,7 +45,9 @@ fn config(arguments: ServeArguments) -> Result<Config, String> {
         None => Clock::default(),
         Some(text) => Clock::parse(text, Utc::now()).map_err(|error| format!("--clock-offset: {error}"))?,
     };
+    let now = clock.now();
     Ok(Config {
+        keys: arguments.keys.as_deref().map_or(Ok(Vec::new()), |file| keys::read(file, now))?,
         host: arguments.host,
         port: arguments.port,
         limits: arguments.tables.limits()?,
