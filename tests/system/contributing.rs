@@ -1,4 +1,4 @@
-//! CONTRIBUTING's list of what a new vendor touches, held against a vendor that is there.
+//! CONTRIBUTING's paths, and its list of what a new vendor touches, compared with an existing vendor.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,6 +58,19 @@ fn every_place_that_a_new_vendor_touches_is_listed() {
     let is_test = |file: &str| file.starts_with("tests/") || file.contains("/tests");
     let forgotten: Vec<_> = found.iter().filter(|file| !listed.contains(*file) && !is_test(file)).collect();
     assert!(forgotten.is_empty(), "CONTRIBUTING does not name {forgotten:?}");
+}
+
+/// Paths in code marks and targets of links, also outside of the list for a vendor.
+#[test]
+fn every_path_that_contributing_names_exists() {
+    let page = fs::read_to_string(format!("{ROOT}/CONTRIBUTING.md")).unwrap();
+    let page = page.replace("acme", VENDOR.0);
+    let in_code = page.split('`').skip(1).step_by(2).filter(|name| name.contains('/') && !name.contains(' '));
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let paths: BTreeSet<_> = in_code.chain(links).collect();
+    assert!(paths.len() > 20, "{paths:?}");
+    let missing: Vec<_> = paths.iter().filter(|path| !Path::new(ROOT).join(path).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING names {missing:?}");
 }
 
 /// The list sends a new vendor there for this number.

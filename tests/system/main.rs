@@ -6,6 +6,7 @@ mod burst;
 mod contract;
 mod contributing;
 mod conversation;
+mod environment;
 mod front_door;
 mod host;
 mod ledger;

@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-use crate::error::{DefinitionError, Failure};
+use crate::error::{DefinitionError, StateFailure};
 use crate::reader::DefinitionFields;
 use crate::scope::Scope;
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
 #[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) condition: Template,
-    pub(crate) assign: Vec<(String, Template)>,
-    pub(crate) output: Option<Template>,
+pub(crate) struct ChoiceRule {
+    pub(crate) condition: ValueTemplate,
+    pub(crate) assign: Vec<(String, ValueTemplate)>,
+    pub(crate) output: Option<ValueTemplate>,
     pub(crate) next: String,
 }
 
-impl Rule {
+impl ChoiceRule {
     pub(crate) fn read_all(state: &DefinitionFields<'_>) -> Result<Vec<Self>, DefinitionError> {
         let mut rules = Vec::new();
         for (index, rule) in state.list("Choices")?.iter().enumerate() {
@@ -23,7 +23,7 @@ impl Rule {
             fields.text("Comment")?;
             let condition =
                 fields.template("Condition")?.ok_or_else(|| fields.wrong("Condition", "is missing"))?;
-            if matches!(&condition, Template::Literal(literal) if !literal.is_boolean()) {
+            if matches!(&condition, ValueTemplate::Literal(literal) if !literal.is_boolean()) {
                 return Err(
                     fields.wrong("Condition", "must be true, false or an expression between {% and %}")
                 );
@@ -39,7 +39,7 @@ impl Rule {
     }
 
     /// Whether the rule applies; a condition gives true or false and nothing else.
-    pub(crate) fn applies(&self, scope: &Scope<'_>) -> Result<bool, Failure> {
+    pub(crate) fn applies(&self, scope: &Scope<'_>) -> Result<bool, StateFailure> {
         match self.condition.evaluate(scope)? {
             Value::Bool(applies) => Ok(applies),
             other => Err(self.condition.unexpected("boolean", &other)),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::choice::Rule;
-use crate::document::Document;
+use crate::choice::ChoiceRule;
+use crate::document::UniqueKeyDocument;
 use crate::error::DefinitionError;
 use crate::reader::DefinitionFields;
 use crate::retry::{Catcher, MAX_SECONDS, Retrier};
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
 /// A state machine that can be run. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -30,8 +30,8 @@ pub(crate) struct States {
 pub(crate) struct State {
     pub(crate) comment: Option<String>,
     pub(crate) kind: Kind,
-    pub(crate) assign: Vec<(String, Template)>,
-    pub(crate) output: Option<Template>,
+    pub(crate) assign: Vec<(String, ValueTemplate)>,
+    pub(crate) output: Option<ValueTemplate>,
     pub(crate) retry: Vec<Retrier>,
     pub(crate) catch: Vec<Catcher>,
     pub(crate) next: Option<String>,
@@ -42,37 +42,37 @@ pub(crate) enum Kind {
     Pass,
     Task {
         resource: String,
-        arguments: Option<Template>,
-        timeout: Option<Template>,
-        heartbeat: Option<Template>,
-        credentials: Option<Template>,
+        arguments: Option<ValueTemplate>,
+        timeout: Option<ValueTemplate>,
+        heartbeat: Option<ValueTemplate>,
+        credentials: Option<ValueTemplate>,
     },
     Choice {
-        rules: Vec<Rule>,
+        rules: Vec<ChoiceRule>,
         default: Option<String>,
     },
     Wait(Wait),
     Succeed,
     Fail {
-        error: Option<Template>,
-        cause: Option<Template>,
+        error: Option<ValueTemplate>,
+        cause: Option<ValueTemplate>,
     },
     Parallel {
-        arguments: Option<Template>,
+        arguments: Option<ValueTemplate>,
         branches: Vec<Arc<States>>,
     },
     Map {
-        items: Option<Template>,
-        selector: Option<Template>,
+        items: Option<ValueTemplate>,
+        selector: Option<ValueTemplate>,
         processor: Arc<States>,
-        concurrency: Option<Template>,
+        concurrency: Option<ValueTemplate>,
     },
 }
 
 #[derive(Debug)]
 pub(crate) enum Wait {
-    Seconds(Template),
-    Timestamp(Template),
+    Seconds(ValueTemplate),
+    Timestamp(ValueTemplate),
 }
 
 impl Kind {
@@ -132,7 +132,7 @@ impl StateMachine {
     /// # Errors
     /// Names the place of the first mistake.
     pub fn parse(json: &str) -> Result<Self, DefinitionError> {
-        let Document(value) = serde_json::from_str(json)
+        let UniqueKeyDocument(value) = serde_json::from_str(json)
             .map_err(|error| DefinitionError::new("", format!("cannot be read: {error}")))?;
         let fields = DefinitionFields::of(&value, "")?;
         fields.text("Comment")?;
@@ -260,7 +260,9 @@ impl Kind {
                     credentials: fields.template("Credentials")?,
                 }
             }
-            "Choice" => Self::Choice { rules: Rule::read_all(fields)?, default: fields.text("Default")? },
+            "Choice" => {
+                Self::Choice { rules: ChoiceRule::read_all(fields)?, default: fields.text("Default")? }
+            }
             "Wait" => {
                 match (fields.whole_template("Seconds", 0..=MAX_SECONDS)?, fields.template("Timestamp")?) {
                     (Some(seconds), None) => Self::Wait(Wait::Seconds(seconds)),

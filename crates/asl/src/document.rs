@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-pub(crate) struct Document(pub(crate) Value);
+pub(crate) struct UniqueKeyDocument(pub(crate) Value);
 
-impl<'de> Deserialize<'de> for Document {
+impl<'de> Deserialize<'de> for UniqueKeyDocument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader).map(Self)
     }
@@ -48,7 +48,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(Document(item)) = items.next_element()? {
+        while let Some(UniqueKeyDocument(item)) = items.next_element()? {
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((key, Document(value))) = entries.next_entry::<String, Document>()? {
+        while let Some((key, UniqueKeyDocument(value))) = entries.next_entry::<String, UniqueKeyDocument>()? {
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key {key:?} stands twice in one object")));
             }

@@ -39,7 +39,7 @@ const TOO_LARGE: &str = "States.DataLimitExceeded";
 
 /// A failure of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct StateFailure {
     /// A Fail state may give no error.
     pub(crate) error: Option<String>,
     /// A timeout has no cause, and a Fail state may give none.
@@ -48,7 +48,7 @@ pub(crate) struct Failure {
     pub(crate) unreported: bool,
 }
 
-impl Failure {
+impl StateFailure {
     pub(crate) fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { error: Some(error.into()), cause: Some(cause.into()), unreported: false }
     }
@@ -91,7 +91,7 @@ impl Failure {
     }
 }
 
-impl From<TaskError> for Failure {
+impl From<TaskError> for StateFailure {
     fn from(TaskError { error, cause }: TaskError) -> Self {
         Self::new(error, cause)
     }

@@ -13,12 +13,12 @@ use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use crate::definition::{Kind, State, StateMachine, States};
-use crate::error::Failure;
+use crate::error::StateFailure;
 use crate::execution::{Execution, Options, Start, Status, Tasks};
 use crate::history::{History, Stay};
 use crate::retry::{Catcher, Retries};
 use crate::scope::{Scope, Variables};
-use crate::template::Template;
+use crate::template::ValueTemplate;
 use crate::{MAX_CAUSE_CHARS, MAX_ERROR_CHARS, map};
 
 /// Runs an execution under the limits of Express.
@@ -39,7 +39,7 @@ pub async fn run_with(
         .timeout_seconds
         .map_or(options.max_duration, |seconds| options.max_duration.min(Duration::from_secs(seconds)));
     let input = start.input.clone();
-    let run = Run { start: &start, tasks: &*tasks, history: &history, options: &options };
+    let run = ExecutionRun { start: &start, tasks: &*tasks, history: &history, options: &options };
     // Pinned here, so that it is dropped after the history is taken: a timeout records no aborted states.
     let mut work = pin!(async {
         run.within_limit(&start.name, &input)?;
@@ -96,14 +96,14 @@ pub(crate) struct Entered<'a> {
 }
 
 /// One execution.
-pub(crate) struct Run<'a> {
+pub(crate) struct ExecutionRun<'a> {
     start: &'a Start,
     pub(crate) tasks: &'a dyn Tasks,
     pub(crate) history: &'a History,
     options: &'a Options,
 }
 
-impl Run<'_> {
+impl ExecutionRun<'_> {
     /// Runs states from the first to an end. Boxed, because branches and maps nest.
     fn states<'b>(
         &'b self,
@@ -111,12 +111,12 @@ impl Run<'_> {
         mut input: Value,
         mut variables: Variables,
         level: Level,
-    ) -> Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send + 'b>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Value, StateFailure>> + Send + 'b>> {
         Box::pin(async move {
             let mut next = states.start_at.as_str();
             loop {
                 let Some((name, state)) = states.states.get_key_value(next) else {
-                    return Err(Failure::new("States.Runtime", format!("There is no state {next:?}.")));
+                    return Err(StateFailure::new("States.Runtime", format!("There is no state {next:?}.")));
                 };
                 let kind = state.kind.name();
                 let event = self.history.add(format!("{kind}StateEntered"), Some(name), Value::Null);
@@ -145,7 +145,7 @@ impl Run<'_> {
         input: &Value,
         variables: &Variables,
         level: &Level,
-    ) -> Result<Step, Failure> {
+    ) -> Result<Step, StateFailure> {
         let Entered { name, state, .. } = entered;
         let mut context = self.context(entered, level);
         let mut retries = Retries::new(&state.retry, self.options.all_covers_data_limit);
@@ -180,12 +180,12 @@ impl Run<'_> {
     }
 
     /// A step whose output is not too large.
-    fn checked(&self, name: &str, step: Step) -> Result<Step, Failure> {
+    fn checked(&self, name: &str, step: Step) -> Result<Step, StateFailure> {
         self.within_limit(name, &step.output).map(|()| step)
     }
 
     /// Adds the event of a failed evaluation, and says in its cause where it happened.
-    fn reported(&self, entered: Entered<'_>, mut failure: Failure) -> Failure {
+    fn reported(&self, entered: Entered<'_>, mut failure: StateFailure) -> StateFailure {
         if std::mem::take(&mut failure.unreported) {
             let Entered { name, event, .. } = entered;
             failure.cause = failure.cause.map(|problem| {
@@ -197,19 +197,19 @@ impl Run<'_> {
     }
 
     /// One attempt at a state, up to and with its assignments and its output.
-    async fn attempt(&self, entered: Entered<'_>, scope: &Scope<'_>) -> Result<Step, Failure> {
+    async fn attempt(&self, entered: Entered<'_>, scope: &Scope<'_>) -> Result<Step, StateFailure> {
         let Entered { name, state, .. } = entered;
         let result = match &state.kind {
             Kind::Pass | Kind::Succeed => None,
             Kind::Fail { error, cause } => {
-                let text = |template: &Option<Template>| match template {
+                let text = |template: &Option<ValueTemplate>| match template {
                     None => Ok(None),
                     Some(template) => match template.evaluate(scope)? {
                         Value::String(text) => Ok(Some(text)),
                         other => Err(template.unexpected("string", &other)),
                     },
                 };
-                return Err(Failure { error: text(error)?, cause: text(cause)?, unreported: false });
+                return Err(StateFailure { error: text(error)?, cause: text(cause)?, unreported: false });
             }
             Kind::Choice { rules, default } => {
                 for rule in rules {
@@ -218,7 +218,7 @@ impl Run<'_> {
                     }
                 }
                 let Some(default) = default else {
-                    return Err(Failure::new(
+                    return Err(StateFailure::new(
                         "States.NoChoiceMatched",
                         format!("No rule of the Choice '{name}' applies."),
                     ));
@@ -265,7 +265,7 @@ impl Run<'_> {
         items: Vec<Value>,
         concurrency: usize,
         scope: &Scope<'_>,
-    ) -> Result<Vec<Value>, Failure> {
+    ) -> Result<Vec<Value>, StateFailure> {
         let Kind::Map { selector, processor, .. } = &entered.state.kind else { return Ok(Vec::new()) };
         let event = |end: &str, index: usize| {
             self.history.add(format!("MapIteration{end}"), Some(entered.name), json!({"index": index}));
@@ -337,11 +337,11 @@ impl Run<'_> {
         context
     }
 
-    pub(crate) fn within_limit(&self, source: &str, value: &Value) -> Result<(), Failure> {
+    pub(crate) fn within_limit(&self, source: &str, value: &Value) -> Result<(), StateFailure> {
         let mut counter = Counter(0);
         // Counting cannot fail, and a JSON value can always be written.
         let _ = serde_json::to_writer(&mut counter, value);
-        if counter.0 > self.options.max_payload_bytes { Err(Failure::too_large(source)) } else { Ok(()) }
+        if counter.0 > self.options.max_payload_bytes { Err(StateFailure::too_large(source)) } else { Ok(()) }
     }
 }
 
@@ -360,12 +360,12 @@ impl std::io::Write for Counter {
 }
 
 /// The value of `Arguments` or `Output`; without it the state's input.
-pub(crate) fn input_or(arguments: Option<&Template>, scope: &Scope<'_>) -> Result<Value, Failure> {
+pub(crate) fn input_or(arguments: Option<&ValueTemplate>, scope: &Scope<'_>) -> Result<Value, StateFailure> {
     arguments.map_or_else(|| Ok(scope.input.clone()), |arguments| arguments.evaluate(scope))
 }
 
 /// Evaluates a catcher's `Assign` and `Output` for a failure.
-fn caught(catcher: &Catcher, failure: Failure, scope: &Scope<'_>) -> Result<Step, Failure> {
+fn caught(catcher: &Catcher, failure: StateFailure, scope: &Scope<'_>) -> Result<Step, StateFailure> {
     let error_output = json!({
         "Error": cut(failure.error.unwrap_or_default(), MAX_ERROR_CHARS),
         "Cause": cut(failure.cause.unwrap_or_default(), MAX_CAUSE_CHARS),
@@ -380,16 +380,19 @@ fn caught(catcher: &Catcher, failure: Failure, scope: &Scope<'_>) -> Result<Step
 }
 
 /// Evaluates an `Assign`. All of it sees the variables as they were before the state.
-fn assign(assign: &[(String, Template)], scope: &Scope<'_>) -> Result<Vec<(String, Value)>, Failure> {
+fn assign(
+    assign: &[(String, ValueTemplate)],
+    scope: &Scope<'_>,
+) -> Result<Vec<(String, Value)>, StateFailure> {
     assign.iter().map(|(name, value)| Ok((name.clone(), value.evaluate(scope)?))).collect()
 }
 
 fn finish(
-    variables: &[(String, Template)],
-    output: Option<&Template>,
+    variables: &[(String, ValueTemplate)],
+    output: Option<&ValueTemplate>,
     next: Option<String>,
     scope: &Scope<'_>,
-) -> Result<Step, Failure> {
+) -> Result<Step, StateFailure> {
     let assigned = assign(variables, scope)?;
     let output = input_or(output, scope)?;
     Ok(Step { next, output, assigned })

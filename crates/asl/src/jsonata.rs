@@ -10,7 +10,7 @@ use jsonata_core::value::JValue;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::error::Failure;
+use crate::error::StateFailure;
 use crate::scope::Scope;
 pub(crate) use names::Names;
 
@@ -63,15 +63,15 @@ impl Expression {
     }
 
     /// Its failure, with the cause that AWS words.
-    pub(crate) fn failure(&self, problem: &str) -> Failure {
-        Failure::evaluation(format!(
+    pub(crate) fn failure(&self, problem: &str) -> StateFailure {
+        StateFailure::evaluation(format!(
             "The JSONata expression '{}' specified for the field '{}' {problem}",
             self.source, self.field
         ))
     }
 
     /// The value, which must not be undefined.
-    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, StateFailure> {
         let value = self.value(scope).map_err(|error| {
             self.failure(&format!("threw an error during evaluation. {}", error.message()))
         })?;

@@ -25,7 +25,7 @@ pub use error::{DefinitionError, TaskError};
 pub use execution::{Execution, Options, Start, Status, TaskCall, Tasks};
 pub use history::HistoryEvent;
 pub use interpreter::{run, run_with};
-pub use lint::{Finding, LintOptions, lint};
+pub use lint::{LintFinding, LintOptions, lint};
 
 /// The most bytes of an input, an output or a task's arguments.
 pub const MAX_PAYLOAD_BYTES: usize = 262_144;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::{Kind, State, StateMachine, States, Wait};
 use crate::jsonata::Expression;
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct LintFinding {
     /// The state; one inside of others with its path, such as `Both.Branches[0].Ask`.
     pub state: String,
     /// The rule that it breaks.
@@ -44,7 +44,7 @@ fn is_function(name: &str) -> bool {
 
 /// Everything that is wrong with a definition before its substitutions; empty when nothing is.
 #[must_use]
-pub fn lint(json: &str, options: &LintOptions) -> Vec<Finding> {
+pub fn lint(json: &str, options: &LintOptions) -> Vec<LintFinding> {
     let mut findings = Findings { options, list: Vec::new() };
     findings.substitutions(json);
     match StateMachine::parse(json) {
@@ -61,12 +61,12 @@ pub fn lint(json: &str, options: &LintOptions) -> Vec<Finding> {
 
 struct Findings<'a> {
     options: &'a LintOptions,
-    list: Vec<Finding>,
+    list: Vec<LintFinding>,
 }
 
 impl Findings<'_> {
     fn add(&mut self, state: &str, rule: &'static str, message: impl Into<String>) {
-        self.list.push(Finding { state: state.to_owned(), rule, message: message.into() });
+        self.list.push(LintFinding { state: state.to_owned(), rule, message: message.into() });
     }
 
     fn substitutions(&mut self, json: &str) {
@@ -164,7 +164,7 @@ impl Findings<'_> {
         let listed =
             state.retry.iter().flat_map(|r| &r.errors).chain(state.catch.iter().flat_map(|c| &c.errors));
         let mut unknown: Vec<String> = listed.filter(|error| !self.knows(error)).cloned().collect();
-        if let Kind::Fail { error: Some(Template::Literal(error)), .. } = &state.kind {
+        if let Kind::Fail { error: Some(ValueTemplate::Literal(error)), .. } = &state.kind {
             unknown.extend(error.as_str().filter(|error| !self.knows(error)).map(str::to_owned));
         }
         for error in unknown {
@@ -274,7 +274,7 @@ fn assigned_before<'a>(states: &'a States, outer: &BTreeSet<String>) -> BTreeMap
     before
 }
 
-type Assigns = [(String, Template)];
+type Assigns = [(String, ValueTemplate)];
 
 /// The transitions of a state: the next state, and the variables that the transition assigns.
 fn edges(state: &State) -> Vec<(&str, &Assigns)> {
@@ -302,14 +302,14 @@ fn expressions(state: &State) -> Vec<(Sees, &Expression)> {
         Kind::Task { .. } | Kind::Parallel { .. } | Kind::Map { .. } => Sees::Result,
         _ => Sees::Neither,
     };
-    let mut templates: Vec<(Sees, &Template)> = Vec::new();
+    let mut templates: Vec<(Sees, &ValueTemplate)> = Vec::new();
     templates
         .extend(state.assign.iter().map(|(_, value)| value).chain(&state.output).map(|value| (after, value)));
     for catcher in &state.catch {
         let values = catcher.assign.iter().map(|(_, value)| value).chain(&catcher.output);
         templates.extend(values.map(|value| (Sees::ErrorOutput, value)));
     }
-    let mut before: Vec<&Template> = Vec::new();
+    let mut before: Vec<&ValueTemplate> = Vec::new();
     match &state.kind {
         Kind::Task { arguments, timeout, heartbeat, credentials, .. } => {
             before.extend([arguments, timeout, heartbeat, credentials].into_iter().flatten());

@@ -2,25 +2,28 @@
 
 use serde_json::Value;
 
-use crate::error::Failure;
+use crate::error::StateFailure;
 use crate::scope::Scope;
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
 /// The items: what `Items` gives, or else the state's input. Step Functions takes nothing but an array.
-pub(crate) fn items(template: Option<&Template>, scope: &Scope<'_>) -> Result<Vec<Value>, Failure> {
+pub(crate) fn items(template: Option<&ValueTemplate>, scope: &Scope<'_>) -> Result<Vec<Value>, StateFailure> {
     match template {
         Some(template) => match template.evaluate(scope)? {
             Value::Array(items) => Ok(items),
             other => Err(template.unexpected("array", &other)),
         },
         None => scope.input.as_array().cloned().ok_or_else(|| {
-            Failure::evaluation(format!("Map state input must be an array but was: {}", scope.input))
+            StateFailure::evaluation(format!("Map state input must be an array but was: {}", scope.input))
         }),
     }
 }
 
 /// How many iterations may run at once; zero means all.
-pub(crate) fn concurrency(template: Option<&Template>, scope: &Scope<'_>) -> Result<usize, Failure> {
+pub(crate) fn concurrency(
+    template: Option<&ValueTemplate>,
+    scope: &Scope<'_>,
+) -> Result<usize, StateFailure> {
     let Some(template) = template else { return Ok(usize::MAX) };
     let value = template.evaluate(scope)?;
     match value.as_u64().and_then(|number| usize::try_from(number).ok()) {

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use crate::error::DefinitionError;
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
 /// An object of a definition that notes which of its fields were asked for.
 pub(crate) struct DefinitionFields<'a> {
@@ -97,20 +97,20 @@ impl<'a> DefinitionFields<'a> {
         &self,
         field: &'static str,
         bounds: RangeInclusive<u64>,
-    ) -> Result<Option<Template>, DefinitionError> {
+    ) -> Result<Option<ValueTemplate>, DefinitionError> {
         let template = self.template(field)?;
         match &template {
-            None | Some(Template::Expression(_)) => {}
-            Some(Template::Literal(value))
+            None | Some(ValueTemplate::Expression(_)) => {}
+            Some(ValueTemplate::Literal(value))
                 if value.as_u64().is_some_and(|number| bounds.contains(&number)) => {}
             Some(_) => return Err(self.wrong(field, &format!("{} or an expression", out_of(&bounds)))),
         }
         Ok(template)
     }
 
-    pub(crate) fn template(&self, field: &'static str) -> Result<Option<Template>, DefinitionError> {
+    pub(crate) fn template(&self, field: &'static str) -> Result<Option<ValueTemplate>, DefinitionError> {
         let field_path = format!("{}{field}", self.prefix);
-        self.get(field).map(|value| Template::parse(value, &self.at(field), &field_path)).transpose()
+        self.get(field).map(|value| ValueTemplate::parse(value, &self.at(field), &field_path)).transpose()
     }
 
     pub(crate) fn list(&self, field: &'static str) -> Result<&'a [Value], DefinitionError> {
@@ -131,7 +131,7 @@ impl<'a> DefinitionFields<'a> {
     }
 
     /// The variables that an `Assign` sets.
-    pub(crate) fn assign(&self) -> Result<Vec<(String, Template)>, DefinitionError> {
+    pub(crate) fn assign(&self) -> Result<Vec<(String, ValueTemplate)>, DefinitionError> {
         let Some(value) = self.get("Assign") else { return Ok(Vec::new()) };
         let object = value.as_object().ok_or_else(|| self.wrong("Assign", "must be an object"))?;
         let mut assign = Vec::with_capacity(object.len());
@@ -152,7 +152,7 @@ impl<'a> DefinitionFields<'a> {
             }
             assign.push((
                 name.clone(),
-                Template::parse(value, &place, &format!("{}Assign/{name}", self.prefix))?,
+                ValueTemplate::parse(value, &place, &format!("{}Assign/{name}", self.prefix))?,
             ));
         }
         Ok(assign)

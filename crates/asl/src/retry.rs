@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::error::{DefinitionError, Failure};
+use crate::error::{DefinitionError, StateFailure};
 use crate::reader::DefinitionFields;
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
 /// The largest number of seconds, and of attempts, that a definition may give.
 pub(crate) const MAX_SECONDS: u64 = 99_999_999;
@@ -26,8 +26,8 @@ pub(crate) struct Retrier {
 #[derive(Debug)]
 pub(crate) struct Catcher {
     pub(crate) errors: Vec<String>,
-    pub(crate) assign: Vec<(String, Template)>,
-    pub(crate) output: Option<Template>,
+    pub(crate) assign: Vec<(String, ValueTemplate)>,
+    pub(crate) output: Option<ValueTemplate>,
     pub(crate) next: String,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Retries<'a> {
     }
 
     /// How long to wait before the next attempt after a failure, or `None` when no retry covers it.
-    pub(crate) fn after(&mut self, failure: &Failure) -> Option<Duration> {
+    pub(crate) fn after(&mut self, failure: &StateFailure) -> Option<Duration> {
         let covers = |retrier: &Retrier| failure.is_covered(&retrier.errors, self.all_covers_data_limit);
         let index = self.retriers.iter().position(covers)?;
         let (retrier, done) = (self.retriers.get(index)?, self.done.get_mut(index)?);

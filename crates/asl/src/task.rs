@@ -6,16 +6,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::definition::{Kind, Wait};
-use crate::error::{Failure, TIMEOUT};
+use crate::error::{StateFailure, TIMEOUT};
 use crate::execution::TaskCall;
-use crate::interpreter::{Entered, Run, input_or};
+use crate::interpreter::{Entered, ExecutionRun, input_or};
 use crate::retry::MAX_SECONDS;
 use crate::scope::Scope;
-use crate::template::Template;
+use crate::template::ValueTemplate;
 
-impl Run<'_> {
+impl ExecutionRun<'_> {
     /// Calls a task once and waits for its result, for as long as its TimeoutSeconds say.
-    pub(crate) async fn task(&self, entered: Entered<'_>, scope: &Scope<'_>) -> Result<Value, Failure> {
+    pub(crate) async fn task(&self, entered: Entered<'_>, scope: &Scope<'_>) -> Result<Value, StateFailure> {
         let name = entered.name;
         let Kind::Task { resource, arguments, timeout, heartbeat, credentials } = &entered.state.kind else {
             return Ok(Value::Null);
@@ -25,7 +25,7 @@ impl Run<'_> {
         if let Some(credentials) = credentials {
             credentials.evaluate(scope)?;
         }
-        let seconds = |template: &Option<Template>| {
+        let seconds = |template: &Option<ValueTemplate>| {
             template.as_ref().map(|template| whole_seconds(template, 1, scope)).transpose()
         };
         let (limit, _) = (seconds(timeout)?, seconds(heartbeat)?);
@@ -44,10 +44,10 @@ impl Run<'_> {
         let call =
             self.tasks.call(TaskCall { resource: resource.clone(), arguments, state: name.to_owned() });
         let result = match limit {
-            None => call.await.map_err(Failure::from),
+            None => call.await.map_err(StateFailure::from),
             Some(limit) => match tokio::time::timeout(limit, call).await {
-                Ok(result) => result.map_err(Failure::from),
-                Err(_) => Err(Failure::timeout()),
+                Ok(result) => result.map_err(StateFailure::from),
+                Err(_) => Err(StateFailure::timeout()),
             },
         };
         let result = result.and_then(|value| self.within_limit(service(resource), &value).map(|()| value));
@@ -62,14 +62,14 @@ impl Run<'_> {
     }
 
     /// How long a Wait lasts.
-    pub(crate) fn pause(&self, wait: &Wait, scope: &Scope<'_>) -> Result<Duration, Failure> {
+    pub(crate) fn pause(&self, wait: &Wait, scope: &Scope<'_>) -> Result<Duration, StateFailure> {
         match wait {
             Wait::Seconds(seconds) => whole_seconds(seconds, 0, scope),
             Wait::Timestamp(timestamp) => {
                 let value = timestamp.evaluate(scope)?;
                 let text = value.as_str().ok_or_else(|| timestamp.unexpected("string", &value))?;
                 let until = time(text).ok_or_else(|| {
-                    Failure::evaluation(format!(
+                    StateFailure::evaluation(format!(
                         "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
                     ))
                 })?;
@@ -96,7 +96,7 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
 }
 
-fn whole_seconds(template: &Template, least: u64, scope: &Scope<'_>) -> Result<Duration, Failure> {
+fn whole_seconds(template: &ValueTemplate, least: u64, scope: &Scope<'_>) -> Result<Duration, StateFailure> {
     let value = template.evaluate(scope)?;
     match value.as_u64() {
         Some(seconds) if (least..=MAX_SECONDS).contains(&seconds) => Ok(Duration::from_secs(seconds)),

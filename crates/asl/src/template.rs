@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{DefinitionError, Failure};
+use crate::error::{DefinitionError, StateFailure};
 use crate::jsonata::Expression;
 use crate::scope::Scope;
 
 /// A value with expressions in it.
 #[derive(Debug, Clone)]
-pub(crate) enum Template {
+pub(crate) enum ValueTemplate {
     Literal(Value),
     Expression(Box<Expression>),
-    Array(Vec<Template>),
-    Object(Vec<(String, Template)>),
+    Array(Vec<ValueTemplate>),
+    Object(Vec<(String, ValueTemplate)>),
 }
 
-impl Template {
+impl ValueTemplate {
     /// Reads a value of a definition. `place` is its path in the definition, `field` its path in its state.
     pub(crate) fn parse(value: &Value, place: &str, field: &str) -> Result<Self, DefinitionError> {
         match value {
@@ -51,7 +51,7 @@ impl Template {
     }
 
     /// The value with every expression evaluated.
-    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, StateFailure> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
             Self::Expression(expression) => expression.evaluate(scope),
@@ -67,7 +67,7 @@ impl Template {
     }
 
     /// The failure of a value that is not of the type that its field takes.
-    pub(crate) fn unexpected(&self, expected: &str, value: &Value) -> Failure {
+    pub(crate) fn unexpected(&self, expected: &str, value: &Value) -> StateFailure {
         let actual = match value {
             Value::Null => "null",
             Value::Bool(_) => "boolean",
@@ -82,10 +82,10 @@ impl Template {
     }
 
     /// The failure of a value that its field does not take.
-    pub(crate) fn refused(&self, problem: &str) -> Failure {
+    pub(crate) fn refused(&self, problem: &str) -> StateFailure {
         match self {
             Self::Expression(expression) => expression.failure(problem),
-            _ => Failure::evaluation(format!("A field {problem}")),
+            _ => StateFailure::evaluation(format!("A field {problem}")),
         }
     }
 

@@ -18,19 +18,19 @@ use serde_json::{Value, json};
 
 use crate::{Execution, Start, StateMachine, TaskCall, TaskError, Tasks, run};
 
-type Reply = Result<Value, TaskError>;
+type ScriptedReply = Result<Value, TaskError>;
 
 /// What tasks reply, by state: in their order; the last one is repeated. A state without replies
 /// gives its arguments back.
 #[derive(Default)]
 struct Script {
-    replies: Mutex<BTreeMap<String, VecDeque<(u64, Reply)>>>,
+    replies: Mutex<BTreeMap<String, VecDeque<(u64, ScriptedReply)>>>,
     calls: Mutex<Vec<TaskCall>>,
     running: Mutex<(usize, usize)>,
 }
 
 impl Script {
-    fn reply(self, state: &str, seconds: u64, reply: Reply) -> Self {
+    fn reply(self, state: &str, seconds: u64, reply: ScriptedReply) -> Self {
         self.replies.lock().unwrap().entry(state.to_owned()).or_default().push_back((seconds, reply));
         self
     }
@@ -51,7 +51,7 @@ impl Script {
 struct Shared(Arc<Script>);
 
 impl Tasks for Shared {
-    fn call<'a>(&'a self, call: TaskCall) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
+    fn call<'a>(&'a self, call: TaskCall) -> Pin<Box<dyn Future<Output = ScriptedReply> + Send + 'a>> {
         let (seconds, reply) = match self.0.replies.lock().unwrap().get_mut(&call.state) {
             None => (0, Ok(call.arguments.clone())),
             Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),

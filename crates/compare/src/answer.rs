@@ -191,7 +191,7 @@ impl Asked<'_> {
         let budget = self.budgets.get(index);
         let item = budget.map_or("", |budget| budget.item_id.as_str());
         let message = format!(
-            "The budget of {} is switched off: its limit item {item:?} has the mode block. Ask whoever looks after the limits.",
+            "The budget of {} is switched off: its limit item {item:?} has the mode block. Ask the administrator of the limits.",
             self.key(index)
         );
         RefusalCause {

@@ -11,7 +11,7 @@ use crate::arn::machine_arn;
 use crate::bedrock::BedrockConfig;
 use crate::bedrock::backend::Backend;
 use crate::cloudwatch::{CloudWatch, CloudWatchConfig};
-use crate::dynamodb::{DynamoDb, Store};
+use crate::dynamodb::{DynamoDb, TableStore};
 use crate::eventbridge::EventBridge;
 use crate::faults::Faults;
 use crate::http::forward::Forwarder;
@@ -113,11 +113,11 @@ pub(crate) fn small_machines() -> Vec<(String, String)> {
 
 /// A host with the small machines, instantaneous models and the function `greet`.
 pub(crate) async fn small_host() -> Host {
-    host(&Store::Memory, None).await
+    host(&TableStore::Memory, None).await
 }
 
 /// A host with other tables or models than its own.
-pub(crate) async fn host(store: &Store, bedrock: Option<&str>) -> Host {
+pub(crate) async fn host(store: &TableStore, bedrock: Option<&str>) -> Host {
     let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let url = url_of(listener.local_addr().unwrap());
     let (clock, faults) = (Clock::default(), Arc::new(Faults::new(0)));

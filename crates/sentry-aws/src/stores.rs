@@ -12,6 +12,9 @@ use serde_json::Value;
 /// Reads limit items.
 pub trait ReadLimits: Send + Sync {
     /// The items that exist among these keys.
+    ///
+    /// # Errors
+    /// `SentryUnavailable` when the table does not answer.
     fn read(
         &self,
         keys: &[String],
@@ -30,6 +33,9 @@ pub trait ReadKeys: Send + Sync {
 /// Reads every limit item.
 pub trait ScanLimits: Send + Sync {
     /// All items, in no order.
+    ///
+    /// # Errors
+    /// `SentryUnavailable` when the table does not answer.
     fn scan(&self) -> impl Future<Output = Result<Vec<Value>, SentryError>> + Send;
 }
 
@@ -66,8 +72,8 @@ pub trait ClaimKeys: Send + Sync {
     /// Takes the key if it is free at `now`, in epoch seconds, or has the same owner already.
     fn claim(&self, claim: &Claim, now: i64) -> impl Future<Output = Claimed> + Send;
 
-    /// Gives the key back, unless it has another owner by now. Whether this owner certainly does not
-    /// hold it any more.
+    /// Gives the key back, unless it has another owner by now. `true` when this owner certainly does
+    /// not hold it any more.
     fn give_back(&self, claim: &Claim) -> impl Future<Output = bool> + Send;
 }
 
@@ -90,6 +96,9 @@ pub enum Claimed {
 /// Finds out which models are in use.
 pub trait ListMetrics: Send + Sync {
     /// The metrics that CloudWatch has had data of within two weeks.
+    ///
+    /// # Errors
+    /// `UsageUnavailable` when CloudWatch does not answer.
     fn list(&self) -> impl Future<Output = Result<Vec<MetricQuery>, SentryError>> + Send;
 }
 

@@ -58,7 +58,7 @@ where
         let error = SentryError::new(
             ErrorName::InternalError,
             format!(
-                "The function {} stopped unexpectedly; its log has the place, by request id {}.",
+                "The function {} stopped unexpectedly. Find the request id {} in its log.",
                 invocation.function, invocation.request_id
             ),
         );

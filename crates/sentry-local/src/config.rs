@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use local_aws::Clock;
 use local_aws::faults::FaultError;
 use local_aws::lambda::pool::PoolError;
-use local_aws::stepfunctions::DefinitionError;
+use local_aws::stepfunctions::MachineError;
 use serde_json::Value;
 
 use crate::machines::shipped_machines;
@@ -144,7 +144,7 @@ pub enum StartError {
     Faults(#[from] FaultError),
     /// A state machine cannot be run.
     #[error("{0}")]
-    Machine(#[from] DefinitionError),
+    Machine(#[from] MachineError),
     /// A bootstrap is missing or cannot be run.
     #[error("{0}")]
     Functions(#[from] PoolError),

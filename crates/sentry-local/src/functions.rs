@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use local_aws::arn::REGION;
 use local_aws::lambda::pool::PoolConfig;
-use local_aws::lambda::{FunctionError, Handler, Invocation, Runtime};
+use local_aws::lambda::{FunctionError, FunctionInvocation, Handler, Runtime};
 use sentry_aws::{BedrockMetrics, ClaimsTable, Connection, EventBus, KeysTable, LedgerTable, LimitsTable};
 use sentry_lambda::HandlerError;
 use serde_json::Value;
@@ -63,7 +63,7 @@ where
     Handling: Future<Output = Result<Value, E>> + Send + 'static,
     E: HandlerError + Send + 'static,
 {
-    Arc::new(move |Invocation { function, request_id }, event| {
+    Arc::new(move |FunctionInvocation { function, request_id }, event| {
         let handling = handle(event);
         Box::pin(async move {
             let shell = sentry_lambda::Invocation { function, request_id };

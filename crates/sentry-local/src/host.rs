@@ -11,12 +11,12 @@ use local_aws::Services;
 use local_aws::bedrock::BedrockConfig;
 use local_aws::bedrock::backend::Backend;
 use local_aws::cloudwatch::{CloudWatch, CloudWatchConfig};
-use local_aws::dynamodb::{DynamoDb, NumberIndex, Store};
+use local_aws::dynamodb::{DynamoDb, NumberIndex, TableStore};
 use local_aws::eventbridge::EventBridge;
 use local_aws::faults::Faults;
 use local_aws::http::{Server, listen, router, url_of};
-use local_aws::lambda::{Failure, Lambda};
-use local_aws::stepfunctions::{Finished, Refusal, StepFunctions};
+use local_aws::lambda::{InvocationFailure, Lambda};
+use local_aws::stepfunctions::{ExecutionRefusal, Finished, StepFunctions};
 use sentry_aws::{Connection, LimitsTable};
 use sentry_core::model::ModelId;
 use serde_json::{Value, json};
@@ -119,8 +119,8 @@ fn models(
     }
 }
 
-/// Opaque ids and the models behind them: what the limit items of the start say is so here, and
-/// such an id takes the native body of that model and of no other.
+/// Opaque ids and the models behind them, from `aliasOf` of the limit items at the start. The
+/// simulated Bedrock checks the native body of such an id as that of its model.
 fn aliases(limits: &[Value]) -> Vec<(String, String)> {
     sentry_core::limit::aliases(limits)
         .into_iter()
@@ -132,9 +132,9 @@ fn aliases(limits: &[Value]) -> Vec<(String, String)> {
 /// Opens the tables, creates those that are missing and puts the limits and keys that are.
 async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartError> {
     let (store, option) = match (&config.dynamodb, &config.data) {
-        (Some(endpoint), _) => (Store::Endpoint(endpoint.clone()), "--dynamodb: "),
-        (None, Some(folder)) => (Store::Folder(folder.clone()), "--data: "),
-        (None, None) => (Store::Memory, ""),
+        (Some(endpoint), _) => (TableStore::Endpoint(endpoint.clone()), "--dynamodb: "),
+        (None, Some(folder)) => (TableStore::Folder(folder.clone()), "--data: "),
+        (None, None) => (TableStore::Memory, ""),
     };
     let dynamodb =
         DynamoDb::open(&store, faults).map_err(|error| StartError::Tables(format!("{option}{error}")))?;
@@ -149,7 +149,7 @@ async fn tables(config: &Config, faults: Arc<Faults>) -> Result<DynamoDb, StartE
         dynamodb
             .create_table(table, key, index)
             .await
-            .map_err(|error| StartError::Tables(error.to_string()))?;
+            .map_err(|error| StartError::Tables(format!("{option}{error}")))?;
     }
     for item in &config.limits {
         let key = item["modelId"].as_str().filter(|key| !key.is_empty());
@@ -197,7 +197,7 @@ impl Host {
         machine: &str,
         name: Option<&str>,
         input: &str,
-    ) -> Result<Arc<Finished>, Refusal> {
+    ) -> Result<Arc<Finished>, ExecutionRefusal> {
         self.services.stepfunctions.execute(machine, name, input, None).await
     }
 
@@ -223,7 +223,7 @@ impl Host {
     ///
     /// # Errors
     /// It fails, or does not run.
-    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Failure> {
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, InvocationFailure> {
         self.services.lambda.invoke(function, event).await
     }
 
@@ -245,7 +245,7 @@ impl Host {
         let _ = self.schedule.await;
         self.server.shutdown().await;
         self.services.lambda.close().await;
-        // Whoever still holds the services keeps the tables' thread only until then.
+        // A task that still holds the services closes the tables when it drops them.
         if let Ok(services) = Arc::try_unwrap(self.services) {
             services.dynamodb.close().await;
         }

@@ -16,5 +16,5 @@ pub use config::{BedrockBackend, Config, FunctionsConfig, ProcessConfig, StartEr
 pub use functions::function_names;
 pub use host::{Host, start};
 pub use local_aws::Clock;
-pub use local_aws::stepfunctions::{Finished, Refusal};
+pub use local_aws::stepfunctions::{ExecutionRefusal, Finished};
 pub use machines::substitutions;

@@ -6,7 +6,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use local_aws::arn::{function_arn, machine_arn};
-use local_aws::stepfunctions::DefinitionError;
+use local_aws::stepfunctions::MachineError;
 
 use crate::names::{MODEL_ROUTER, RATE_LIMITER};
 
@@ -39,7 +39,7 @@ pub fn substitutions<'a>(
 pub(crate) fn substituted(
     definitions: &[(String, String)],
     functions: &[String],
-) -> Result<Vec<(String, String)>, DefinitionError> {
+) -> Result<Vec<(String, String)>, MachineError> {
     let known = substitutions(definitions.iter().map(|(name, _)| name.as_str()), functions);
     let substitute = |(name, text): &(String, String)| {
         let values: BTreeMap<String, String> = wanted(text)
@@ -49,7 +49,7 @@ pub(crate) fn substituted(
             .collect();
         match asl::substitute(text, &values) {
             Ok(definition) => Ok((name.clone(), definition)),
-            Err(error) => Err(DefinitionError { machine: name.clone(), reason: error.to_string() }),
+            Err(error) => Err(MachineError { machine: name.clone(), reason: error.to_string() }),
         }
     };
     definitions.iter().map(substitute).collect()

@@ -180,5 +180,5 @@ fn the_demonstration_holds_the_budget_and_says_so_in_plain_lines() {
         number.rsplit(' ').next().unwrap().parse().unwrap()
     };
     assert!((9..=10).contains(&counted(" answered")), "{text}");
-    assert_eq!(counted(" answered") + counted(" refused and told"), 200, "{text}");
+    assert_eq!(counted(" answered") + counted(" refused with"), 200, "{text}");
 }

@@ -36,7 +36,7 @@ impl Serving {
         Self { child, url }
     }
 
-    /// Runs a text of the README, for the host's own port, in a shell with nothing of its caller's but the tools.
+    /// Runs a code block of the README against this host, in an environment with nothing but the tools.
     fn run(&self, tools: &Path, program: &str, argument: &str, text: &str) -> Output {
         let home = std::env::temp_dir();
         let search = std::env::join_paths([tools, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
@@ -87,6 +87,26 @@ fn folder_of(tool: &str) -> Option<PathBuf> {
 fn printed(output: &Output) -> &str {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     str::from_utf8(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_first_command_is_answered_and_names_the_rust_version() {
+    let command = block("-- ask ");
+    let arguments = command.strip_prefix("cargo run -p sentry-local -- ").unwrap();
+    let program = env!("CARGO_BIN_EXE_sentry-local");
+    let output = Command::new("sh").arg("-c").arg(format!("{program} {arguments}")).output().unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success()
+            && answer.contains("your last message has 5 words")
+            && answer.contains("left"),
+        "{answer}"
+    );
+    let (before, _) = README.split_once(&command).unwrap();
+    let sentence = before.trim_end().lines().last().unwrap();
+    let (major, rest) = env!("CARGO_PKG_RUST_VERSION").split_once('.').unwrap();
+    let minor = rest.split('.').next().unwrap();
+    assert!(sentence.contains(&format!("Rust {major}.{minor} or later")), "{sentence}");
 }
 
 #[test]

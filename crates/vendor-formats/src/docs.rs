@@ -60,7 +60,7 @@ const FEATURE_HEAD: &str = "
 
 A request with anything but text (tools, pictures, documents, earlier tool calls, reasoning, a schema for the answer, a service
 tier, cache points) is called through Converse, whatever the first table says. What a family does not take is refused before the
-call, with its path in the request and a way out: Bedrock refuses some of it and ignores the rest in silence.
+call, with its path in the request and a way out: Bedrock refuses some of it and ignores the rest silently.
 
 - *tools*: with `toolChoice` *auto* the model decides; *any* and *by name* can be forced. The name `sentry_response_format` is
   reserved. *strict* tools need `\"additionalProperties\": false` in every object.

@@ -1,15 +1,15 @@
 //! What each family takes beyond text, through Converse.
 //!
-//! Bedrock refuses some of what a model does not take, without billing it, and ignores the rest in
-//! silence, so a feature that is not in this table is refused before the call. Of a family that
-//! is in no row only text and tools are known to work.
+//! Bedrock refuses some of what a model does not take, without billing it, and ignores the rest
+//! silently. Therefore a feature that the table does not have is refused before the call. Of a
+//! family that is in no row only text and tools are known to work.
 
 mod check;
 mod table;
 
 use sentry_core::request::CacheTtl;
 
-pub(crate) use check::ANSWER_TOOL;
+pub use check::ANSWER_TOOL;
 pub use table::FEATURES;
 
 /// How far a caller can steer whether a tool is called; each level has the ones before it.
@@ -147,7 +147,7 @@ impl Features {
     pub const UNKNOWN: Features =
         Features { tools: ToolSupport::Auto, reasoning: ReasoningSupport::Fixed, ..Features::TEXT };
 
-    /// What a family takes; `None` stands for a model that nobody named.
+    /// What a family takes; `None` stands for an opaque id without a known model.
     #[must_use]
     pub fn of(family: Option<&str>) -> Features {
         let fits = |row: &&FeatureRow| {

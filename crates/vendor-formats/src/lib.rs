@@ -41,8 +41,8 @@ use serde_json::Value;
 pub use answer::{AnswerMessage, NormalizedAnswer, ReasoningBlock, StopReason, Usage};
 pub use error::FormatError;
 pub use features::{
-    CacheSupport, FEATURES, FeatureRow, Features, ImageSupport, ReasoningSupport, SchemaSupport, ThinkingOff,
-    ToolSupport,
+    ANSWER_TOOL, CacheSupport, FEATURES, FeatureRow, Features, ImageSupport, ReasoningSupport, SchemaSupport,
+    ThinkingOff, ToolSupport,
 };
 pub use handle::handle;
 pub use request::ChatRequest;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::input::{
     CloudWatchError, boolean, dimensions, fingerprint, integer, list, required_text, required_time, text,
 };
-use super::store::{MetricKey, Stats, Store};
+use super::store::{MetricKey, MetricStore, Stats};
 
 type Result<T> = std::result::Result<T, CloudWatchError>;
 
@@ -53,7 +53,7 @@ struct Query {
 /// # Errors
 /// The request does not make sense, or asks for what is not simulated.
 pub fn get(
-    store: &Store,
+    store: &MetricStore,
     input: &Value,
     now: DateTime<Utc>,
     page_points: usize,
@@ -216,7 +216,7 @@ fn read_query(item: &Value, place: &str) -> Result<Query> {
 /// The datapoints of a query, oldest first. Each carries its whole period and the time of its
 /// start; the start of the interval is rounded down to what is kept for its age, the end cuts by
 /// the datapoint's time.
-fn points(store: &Store, query: &Query, start: i64, end: i64, now: DateTime<Utc>) -> Vec<(i64, f64)> {
+fn points(store: &MetricStore, query: &Query, start: i64, end: i64, now: DateTime<Utc>) -> Vec<(i64, f64)> {
     let age = now.timestamp().saturating_sub(start);
     let kept = match age {
         _ if age > 63 * DAY => 3600,

@@ -15,7 +15,7 @@ pub const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 /// both a value and a structure.
 #[must_use]
 pub fn read(form: &[u8]) -> Option<Value> {
-    let mut root = Node::default();
+    let mut root = FormNode::default();
     for (name, value) in form_urlencoded::parse(form) {
         let path: Vec<_> = name.split('.').collect();
         // Deeper than any member of the service.
@@ -32,12 +32,12 @@ pub fn read(form: &[u8]) -> Option<Value> {
 }
 
 #[derive(Default)]
-struct Node {
+struct FormNode {
     value: Option<String>,
-    parts: BTreeMap<String, Node>,
+    parts: BTreeMap<String, FormNode>,
 }
 
-fn to_json(mut node: Node) -> Option<Value> {
+fn to_json(mut node: FormNode) -> Option<Value> {
     if node.parts.is_empty() {
         return Some(Value::String(node.value.unwrap_or_default()));
     }

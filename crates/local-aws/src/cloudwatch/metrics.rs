@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::input::{
     CloudWatchError, dimensions, fingerprint, float, list as items_of, number, required_text, text, time,
 };
-use super::store::{MetricKey, Stats, Store};
+use super::store::{MetricKey, MetricStore, Stats};
 
 type Result<T> = std::result::Result<T, CloudWatchError>;
 
@@ -15,7 +15,7 @@ type Result<T> = std::result::Result<T, CloudWatchError>;
 ///
 /// # Errors
 /// A filter or the paging token is not understood.
-pub fn list(store: &Store, input: &Value, now: DateTime<Utc>, page: usize) -> Result<Value> {
+pub fn list(store: &MetricStore, input: &Value, now: DateTime<Utc>, page: usize) -> Result<Value> {
     let since = match text(input, "RecentlyActive")? {
         None => TimeDelta::days(14),
         Some("PT3H") => TimeDelta::hours(3),
@@ -72,7 +72,7 @@ pub fn list(store: &Store, input: &Value, now: DateTime<Utc>, page: usize) -> Re
 ///
 /// # Errors
 /// A datum is not understood; then none is taken.
-pub fn put(store: &mut Store, input: &Value, now: DateTime<Utc>) -> Result<Value> {
+pub fn put(store: &mut MetricStore, input: &Value, now: DateTime<Utc>) -> Result<Value> {
     let namespace = required_text(input, "Namespace")?;
     let items = items_of(input, "MetricData")?;
     if items.is_empty() {

@@ -23,7 +23,7 @@ use crate::bedrock::usage::{CallOutcome, UsageEvent, UsageSink};
 use crate::faults::{Fault, Faults};
 use crate::http::{Reply, new_id};
 use input::CloudWatchError;
-use store::{MetricKey, Stats, Store};
+use store::{MetricKey, MetricStore, Stats};
 
 /// How the service behaves.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Default for CloudWatchConfig {
 pub struct CloudWatch {
     config: CloudWatchConfig,
     faults: Arc<Faults>,
-    store: Mutex<Store>,
+    store: Mutex<MetricStore>,
 }
 
 /// Namespace of Bedrock's metrics.
@@ -59,7 +59,7 @@ impl CloudWatch {
     /// An empty service with these faults.
     #[must_use]
     pub fn new(config: CloudWatchConfig, faults: Arc<Faults>) -> Self {
-        let store = Mutex::new(Store::new(config.lag));
+        let store = Mutex::new(MetricStore::new(config.lag));
         Self { config, faults, store }
     }
 
@@ -151,7 +151,12 @@ impl CloudWatch {
     }
 
     /// Performs an operation on a request in JSON.
-    fn operate(&self, operation: &str, input: &Value, now: DateTime<Utc>) -> Result<Value, Failure> {
+    fn operate(
+        &self,
+        operation: &str,
+        input: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<Value, CloudWatchFailure> {
         let fault = self.faults.take("cloudwatch", operation);
         if let Some(fault) = fault.as_ref().filter(|fault| !fault.lost_reply) {
             return Err(CloudWatchError::from(fault).into());
@@ -175,10 +180,10 @@ impl CloudWatch {
                 }),
             }?
         };
-        if fault.is_some() { Err(Failure::Lost) } else { Ok(output) }
+        if fault.is_some() { Err(CloudWatchFailure::Lost) } else { Ok(output) }
     }
 
-    fn store(&self) -> MutexGuard<'_, Store> {
+    fn store(&self) -> MutexGuard<'_, MetricStore> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -214,12 +219,12 @@ impl UsageSink for CloudWatch {
 }
 
 #[derive(Debug)]
-enum Failure {
+enum CloudWatchFailure {
     Refused(CloudWatchError),
     Lost,
 }
 
-impl From<CloudWatchError> for Failure {
+impl From<CloudWatchError> for CloudWatchFailure {
     fn from(error: CloudWatchError) -> Self {
         Self::Refused(error)
     }
@@ -238,21 +243,21 @@ impl From<&Fault> for CloudWatchError {
 
 /// The reply of a result: written by the protocol, marked in the same way by all.
 fn finish(
-    result: &Result<Value, Failure>,
+    result: &Result<Value, CloudWatchFailure>,
     id: &str,
     success: impl FnOnce(&Value) -> Reply,
     failure: impl FnOnce(&CloudWatchError) -> Reply,
 ) -> Reply {
     match result {
         Ok(output) => success(output).with_header("x-amzn-requestid", id),
-        Err(Failure::Refused(error)) => {
+        Err(CloudWatchFailure::Refused(error)) => {
             let fault = if error.status < 500 { "Sender" } else { "Receiver" };
             failure(error)
                 .with_header("x-amzn-requestid", id)
                 .with_header("x-amzn-errortype", error.shape)
                 .with_header("x-amzn-query-error", format!("{};{fault}", error.code))
         }
-        Err(Failure::Lost) => {
+        Err(CloudWatchFailure::Lost) => {
             let mut reply = Reply::json(500, "application/json", &json!({}));
             reply.lost = true;
             reply

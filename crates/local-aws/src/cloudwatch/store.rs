@@ -60,19 +60,19 @@ const DAYS_KEPT: i64 = 455;
 const QUANTUM: i64 = 100;
 
 /// The points of one metric by the second in which their minute starts.
-pub type Points = BTreeMap<i64, Stats>;
+pub type MetricPoints = BTreeMap<i64, Stats>;
 
 /// All metrics.
 #[derive(Debug)]
-pub struct Store {
+pub struct MetricStore {
     lag: TimeDelta,
     ids: HashMap<MetricKey, usize>,
-    metrics: Vec<(MetricKey, Points)>,
+    metrics: Vec<(MetricKey, MetricPoints)>,
     waiting: BTreeMap<(i64, usize, i64), Stats>,
     swept: i64,
 }
 
-impl Store {
+impl MetricStore {
     /// An empty store whose values are seen this long after their time.
     #[must_use]
     pub fn new(lag: TimeDelta) -> Self {
@@ -85,7 +85,7 @@ impl Store {
             Some(id) => *id,
             None => {
                 self.ids.insert(key.clone(), self.metrics.len());
-                self.metrics.push((key, Points::new()));
+                self.metrics.push((key, MetricPoints::new()));
                 self.metrics.len() - 1
             }
         };
@@ -118,7 +118,7 @@ impl Store {
 
     /// The visible points of a metric.
     #[must_use]
-    pub fn points(&self, key: &MetricKey) -> Option<&Points> {
+    pub fn points(&self, key: &MetricKey) -> Option<&MetricPoints> {
         self.ids.get(key).and_then(|id| self.metrics.get(*id)).map(|(_, points)| points)
     }
 

@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the tables are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Store {
+pub enum TableStore {
     /// In memory: they end with the process.
     Memory,
     /// In a file in this folder, which is created.
@@ -40,7 +40,7 @@ pub enum Store {
     Endpoint(String),
 }
 
-impl std::fmt::Display for Store {
+impl std::fmt::Display for TableStore {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Memory => out.write_str("memory"),
@@ -89,14 +89,14 @@ impl DynamoDb {
     ///
     /// # Errors
     /// The store cannot be opened, or its endpoint is not an address.
-    pub fn open(store: &Store, faults: Arc<Faults>) -> Result<Self, StoreError> {
+    pub fn open(store: &TableStore, faults: Arc<Faults>) -> Result<Self, StoreError> {
         let (endpoint, emulator) = match store {
-            Store::Endpoint(endpoint) => (endpoint.clone(), None),
-            Store::Memory => {
+            TableStore::Endpoint(endpoint) => (endpoint.clone(), None),
+            TableStore::Memory => {
                 let (endpoint, emulator) = Emulator::start(None).map_err(StoreError)?;
                 (endpoint, Some(emulator))
             }
-            Store::Folder(folder) => {
+            TableStore::Folder(folder) => {
                 let (endpoint, emulator) = Emulator::start(Some(folder)).map_err(StoreError)?;
                 (endpoint, Some(emulator))
             }
@@ -107,7 +107,7 @@ impl DynamoDb {
         Ok(Self { forwarder, permits, faults, calls, emulator, place })
     }
 
-    /// Passes an operation on, unless a fault strikes it.
+    /// Passes an operation on, unless a fault applies to it.
     pub async fn handle(&self, target: &str, headers: &HeaderMap, body: Vec<u8>) -> Reply {
         let operation = target.rsplit('.').next().unwrap_or_default();
         self.count(operation);
@@ -131,7 +131,7 @@ impl DynamoDb {
         json!(*self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stops the emulator, after what it is doing.
+    /// Stops the emulator after the request that it is serving.
     pub async fn close(mut self) {
         if let Some(mut emulator) = self.emulator.take() {
             drop(emulator.stop.take());
@@ -175,7 +175,8 @@ impl DynamoDb {
     /// Creates a table with a key of one text attribute, unless it is there.
     ///
     /// # Errors
-    /// The store refuses it or does not answer.
+    /// The store refuses it or does not answer, or the table is there with another key or without
+    /// the index.
     pub async fn create_table(
         &self,
         table: &str,
@@ -204,11 +205,30 @@ impl DynamoDb {
         }
         match self.call("CreateTable", &request).await {
             Ok(_) => Ok(()),
-            Err((name, _)) if name == "ResourceInUseException" => Ok(()),
+            Err((name, _)) if name == "ResourceInUseException" => self.check_table(table, &request).await,
             Err((_, message)) => {
                 Err(StoreError(format!("the table {table} cannot be created in {}: {message}", self.place)))
             }
         }
+    }
+
+    /// Checks that a table has the key and the index of this request to create it. Another version
+    /// of the host may have made it.
+    async fn check_table(&self, table: &str, wanted: &Value) -> Result<(), StoreError> {
+        let found =
+            self.call("DescribeTable", &json!({"TableName": table})).await.map_err(|(_, message)| {
+                StoreError(format!("the table {table} in {} cannot be described: {message}", self.place))
+            })?;
+        let Some(difference) = difference(&found["Table"], wanted) else { return Ok(()) };
+        let remedy = if self.emulator.is_some() {
+            "move the folder away to begin with empty tables, or use another folder"
+        } else {
+            "delete the table there, or use another endpoint"
+        };
+        let place = &self.place;
+        Err(StoreError(format!(
+            "the table {table} in {place} was made by another version: {difference}; {remedy}"
+        )))
     }
 
     /// Puts an item, a JSON object, unless there is one with the same value of the attribute `key`.
@@ -229,6 +249,32 @@ impl DynamoDb {
             Err((_, message)) => Err(StoreError(message)),
         }
     }
+}
+
+/// What of a table's key and indexes is not as the request to create it has them.
+fn difference(found: &Value, wanted: &Value) -> Option<String> {
+    fn key(of: &Value) -> Vec<&str> {
+        of["KeySchema"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|part| part["AttributeName"].as_str())
+            .collect()
+    }
+    fn indexes(table: &Value) -> &[Value] {
+        table["GlobalSecondaryIndexes"].as_array().map_or(&[], Vec::as_slice)
+    }
+    if key(found) != key(wanted) {
+        return Some(format!("its key is {}, not {}", key(found).join(", "), key(wanted).join(", ")));
+    }
+    let is_there = |index: &&Value| {
+        indexes(found)
+            .iter()
+            .any(|there| there["IndexName"] == index["IndexName"] && key(there) == key(index))
+    };
+    let missing = indexes(wanted).iter().find(|index| !is_there(index))?;
+    let name = missing["IndexName"].as_str().unwrap_or_default();
+    Some(format!("it has no index {name} with the key {}", key(missing).join(", ")))
 }
 
 /// A database in a file, which no other process may open at the same time.
@@ -298,7 +344,7 @@ impl Emulator {
                     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
                     let serving =
                         dynoxide::server::serve_with_shutdown(listener, database, std::future::pending());
-                    // Connections are kept open by the host, so nobody waits for their end.
+                    // The host keeps its connections open, so the end does not wait for them to close.
                     tokio::select! {
                         _ = serving => {}
                         _ = stopped => {}

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{DynamoDb, Store};
+use super::{DynamoDb, NumberIndex, TableStore};
 use crate::faults::Faults;
 
 /// A folder of this test's own, removed at its end.
@@ -15,7 +15,7 @@ impl Folder {
     }
 
     fn open(&self) -> Result<DynamoDb, String> {
-        let store = Store::Folder(self.0.clone());
+        let store = TableStore::Folder(self.0.clone());
         DynamoDb::open(&store, Arc::new(Faults::new(0))).map_err(|error| error.to_string())
     }
 }
@@ -36,14 +36,14 @@ async fn a_folder_has_one_host_at_a_time() {
         refused.contains(folder.0.to_str().unwrap()) && refused.contains("in use by another host"),
         "{refused}"
     );
-    // The first is none the worse for it, and its folder is free after its end.
+    // The first host keeps working, and the folder can be used again after its end.
     first.put_if_absent("things", "id", &serde_json::json!({"id": "a"})).await.unwrap();
     first.close().await;
     folder.open().unwrap().close().await;
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_named_with_a_way_out() {
+async fn a_file_that_is_no_database_is_reported_with_what_to_do() {
     let folder = Folder::new("not-a-database");
     let file = folder.0.join("tables.sqlite");
     std::fs::write(&file, [b'x'; 5_000]).unwrap();
@@ -64,4 +64,29 @@ async fn what_is_no_database_is_named_with_a_way_out() {
         refused.contains(file.to_str().unwrap()) && refused.contains("is damaged, move it away"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_table_of_another_version_is_reported_with_what_to_do() {
+    let folder = Folder::new("another-version");
+    let by_month = NumberIndex { name: "by-month", attribute: "month" };
+    let by_year = NumberIndex { name: "by-month", attribute: "year" };
+    let tables = folder.open().unwrap();
+    tables.create_table("plain", "id", None).await.unwrap();
+    tables.create_table("indexed", "id", Some(&by_month)).await.unwrap();
+    tables.close().await;
+
+    let tables = folder.open().unwrap();
+    tables.create_table("plain", "id", None).await.unwrap();
+    tables.create_table("indexed", "id", Some(&by_month)).await.unwrap();
+    for (table, key, index, expected) in [
+        ("plain", "name", None, "its key is id, not name"),
+        ("plain", "id", Some(&by_month), "it has no index by-month with the key month, id"),
+        ("indexed", "id", Some(&by_year), "it has no index by-month with the key year, id"),
+    ] {
+        let refused = tables.create_table(table, key, index).await.unwrap_err().to_string();
+        assert!(refused.contains(folder.0.to_str().unwrap()) && refused.contains(table), "{refused}");
+        assert!(refused.contains(expected) && refused.contains("move the folder away"), "{refused}");
+    }
+    tables.close().await;
 }

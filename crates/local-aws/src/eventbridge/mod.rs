@@ -126,9 +126,9 @@ impl EventBridge {
     }
 }
 
-type Refusal = (&'static str, String);
+type RefusedEntry = (&'static str, String);
 
-fn read(entry: &Value, now: DateTime<Utc>) -> Result<Map<String, Value>, Refusal> {
+fn read(entry: &Value, now: DateTime<Utc>) -> Result<Map<String, Value>, RefusedEntry> {
     let text = |name: &str| {
         let text = entry[name].as_str().filter(|text| !text.is_empty());
         text.ok_or_else(|| {

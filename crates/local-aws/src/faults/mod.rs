@@ -44,7 +44,7 @@ enum Dose {
 }
 
 #[derive(Debug, Clone)]
-struct Rule {
+struct FaultRule {
     text: String,
     targets: Vec<&'static Known>,
     operation: Option<String>,
@@ -53,22 +53,22 @@ struct Rule {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    rules: Vec<Rule>,
+struct FaultState {
+    rules: Vec<FaultRule>,
     random: fastrand::Rng,
 }
 
 /// The faults in force. Shared by every simulated service.
 #[derive(Debug, Default)]
 pub struct Faults {
-    state: Mutex<State>,
+    state: Mutex<FaultState>,
 }
 
 impl Faults {
     /// No faults yet; percents follow this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(State { rules: Vec::new(), random: fastrand::Rng::with_seed(seed) }) }
+        Self { state: Mutex::new(FaultState { rules: Vec::new(), random: fastrand::Rng::with_seed(seed) }) }
     }
 
     /// The faults of a command line.
@@ -162,7 +162,7 @@ impl Faults {
     /// The fault that applies to this call, if any. It consumes one of a fault with a count.
     pub fn take(&self, service: &str, operation: &str) -> Option<Fault> {
         let mut state = self.state();
-        let State { rules, random } = &mut *state;
+        let FaultState { rules, random } = &mut *state;
         for rule in rules.iter_mut() {
             let Some(known) = rule.targets.iter().find(|known| known.service == service) else {
                 continue;
@@ -192,16 +192,16 @@ impl Faults {
         None
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FaultState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn read_all<S: AsRef<str>>(specs: &[S]) -> Result<Vec<Rule>, FaultError> {
+fn read_all<S: AsRef<str>>(specs: &[S]) -> Result<Vec<FaultRule>, FaultError> {
     specs.iter().map(|spec| read(spec.as_ref())).collect()
 }
 
-fn read(spec: &str) -> Result<Rule, FaultError> {
+fn read(spec: &str) -> Result<FaultRule, FaultError> {
     let text = spec.trim();
     let (target, dose) = text.rsplit_once(':').ok_or_else(|| {
         FaultError(format!("fault `{text}` has no amount: write NAME:COUNT or NAME:PERCENT%"))
@@ -239,7 +239,7 @@ fn read(spec: &str) -> Result<Rule, FaultError> {
             names(service)
         )));
     }
-    Ok(Rule { text: text.to_owned(), targets, operation, dose, fired: 0 })
+    Ok(FaultRule { text: text.to_owned(), targets, operation, dose, fired: 0 })
 }
 
 fn names(service: Option<&str>) -> String {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{MAX_BODY_BYTES, percent_decode};
 use crate::arn::machine_arn;
-use crate::dynamodb::Store;
+use crate::dynamodb::TableStore;
 use crate::testing::{TABLE, call, get, host, send, small_host, small_machines, try_send};
 
 const START: &str = "AWSStepFunctions.StartSyncExecution";
@@ -272,7 +272,7 @@ async fn a_request_for_nothing_is_told_what_there_is() {
 #[tokio::test]
 async fn a_host_can_use_the_tables_and_models_of_another() {
     let first = small_host().await;
-    let second = host(&Store::Endpoint(first.url()), Some(&first.url())).await;
+    let second = host(&TableStore::Endpoint(first.url()), Some(&first.url())).await;
     let item = json!({"id": "from-second", "limit": {"input": 1, "output": [true, null]}});
     second.dynamodb.put_if_absent(TABLE, "id", &item).await.unwrap();
     let key = json!({"TableName": TABLE, "Key": {"id": {"S": "from-second"}}});

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{Failure, Lambda, MAX_PAYLOAD_BYTES};
+use super::{InvocationFailure, Lambda, MAX_PAYLOAD_BYTES};
 use crate::arn::{function_arn, function_name};
 use crate::http::Reply;
 
@@ -71,16 +71,16 @@ pub(crate) async fn invoke(
     }
 }
 
-fn answer(result: Result<Value, Failure>) -> Reply {
+fn answer(result: Result<Value, InvocationFailure>) -> Reply {
     let executed =
         |document: &Value| Reply::json(200, JSON, document).with_header("x-amz-executed-version", "$LATEST");
     match result {
         Ok(value) => executed(&value),
-        Err(failure @ Failure::Function { .. }) => {
+        Err(failure @ InvocationFailure::Function { .. }) => {
             executed(&failure.document()).with_header("x-amz-function-error", "Unhandled")
         }
-        Err(Failure::Service { name, status, message }) => refuse(status, &name, &message),
-        Err(Failure::Lost) => {
+        Err(InvocationFailure::Service { name, status, message }) => refuse(status, &name, &message),
+        Err(InvocationFailure::Lost) => {
             let mut reply = Reply::new(200, JSON, Vec::new());
             reply.lost = true;
             reply

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::{Failure, FunctionError, Handler, Invocation, MAX_PAYLOAD_BYTES};
+use super::{FunctionError, FunctionInvocation, Handler, InvocationFailure, MAX_PAYLOAD_BYTES};
 
 /// Runs one function.
 pub(super) struct Runner {
@@ -28,7 +28,7 @@ impl Runner {
         request_id: String,
         payload: Value,
         kill_after: Option<Duration>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, InvocationFailure> {
         let id = request_id.clone();
         tokio::spawn(async move { self.run(request_id, payload, kill_after).await })
             .await
@@ -40,12 +40,12 @@ impl Runner {
         request_id: String,
         payload: Value,
         kill_after: Option<Duration>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, InvocationFailure> {
         let permit = tokio::time::timeout(self.timeout, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
-            return Err(Failure::service("TooManyRequestsException", 429, "Rate Exceeded."));
+            return Err(InvocationFailure::service("TooManyRequestsException", 429, "Rate Exceeded."));
         };
-        let invocation = Invocation { function: self.name.clone(), request_id: request_id.clone() };
+        let invocation = FunctionInvocation { function: self.name.clone(), request_id: request_id.clone() };
         let work = (self.handler)(invocation, payload);
         if let Some(delay) = kill_after {
             // Ended in the middle of its work, or after its work and before its answer.
@@ -55,19 +55,19 @@ impl Runner {
         match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(value)) => within_limit(value),
             Ok(Err(FunctionError { error_type, error_message })) => {
-                Err(Failure::Function { error_type, error_message })
+                Err(InvocationFailure::Function { error_type, error_message })
             }
             Err(_) => Err(timed_out(&request_id, self.timeout)),
         }
     }
 }
 
-fn within_limit(value: Value) -> Result<Value, Failure> {
+fn within_limit(value: Value) -> Result<Value, InvocationFailure> {
     let bytes = value.to_string().len();
     if bytes <= MAX_PAYLOAD_BYTES {
         return Ok(value);
     }
-    Err(Failure::function(
+    Err(InvocationFailure::function(
         "Function.ResponseSizeTooLarge",
         format!(
             "Response payload size ({bytes} bytes) exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
@@ -75,16 +75,16 @@ fn within_limit(value: Value) -> Result<Value, Failure> {
     ))
 }
 
-fn exited(request_id: &str) -> Failure {
-    Failure::function(
+fn exited(request_id: &str) -> InvocationFailure {
+    InvocationFailure::function(
         "Runtime.ExitError",
         format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed"),
     )
 }
 
 /// What Lambda says when a function's time is up.
-fn timed_out(request_id: &str, timeout: Duration) -> Failure {
-    Failure::function(
+fn timed_out(request_id: &str, timeout: Duration) -> InvocationFailure {
+    InvocationFailure::function(
         "Sandbox.Timedout",
         format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64()),
     )

@@ -20,7 +20,7 @@ pub const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
 /// The function that is invoked, and the id of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
+pub struct FunctionInvocation {
     /// The function's name.
     pub function: String,
     /// The id of the request.
@@ -40,7 +40,7 @@ pub struct FunctionError {
 pub type FunctionAnswer = Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>;
 
 /// The code of a function.
-pub type Handler = Arc<dyn Fn(Invocation, Value) -> FunctionAnswer + Send + Sync>;
+pub type Handler = Arc<dyn Fn(FunctionInvocation, Value) -> FunctionAnswer + Send + Sync>;
 
 /// Where the functions run.
 pub enum Runtime {
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Runtime {
 
 /// An invocation that gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum InvocationFailure {
     /// The function failed, crashed or took too long.
     Function {
         /// The name of the error.
@@ -92,7 +92,7 @@ pub enum Failure {
     Lost,
 }
 
-impl Failure {
+impl InvocationFailure {
     pub(crate) fn function(error_type: &str, error_message: impl Into<String>) -> Self {
         Self::Function { error_type: error_type.to_owned(), error_message: error_message.into() }
     }
@@ -164,17 +164,17 @@ impl Lambda {
     ///
     /// # Errors
     /// There is no such function, Lambda does not run it, or it fails.
-    pub async fn invoke(&self, name: &str, payload: Value) -> Result<Value, Failure> {
+    pub async fn invoke(&self, name: &str, payload: Value) -> Result<Value, InvocationFailure> {
         let unknown = || {
             let message = format!("Function not found: {}", crate::arn::function_arn(name));
-            Failure::service("ResourceNotFoundException", 404, message)
+            InvocationFailure::service("ResourceNotFoundException", 404, message)
         };
         if !self.has(name) {
             return Err(unknown());
         }
         let fault = self.faults.take("lambda", name);
         if let Some(fault) = fault.as_ref().filter(|fault| !fault.kill && !fault.lost_reply) {
-            return Err(Failure::service(fault.name, fault.status, fault.message));
+            return Err(InvocationFailure::service(fault.name, fault.status, fault.message));
         }
         let kill = fault.as_ref().is_some_and(|fault| fault.kill);
         let result = match &self.runners {
@@ -192,16 +192,20 @@ impl Lambda {
                 };
                 result.map_err(|error| match error {
                     InvokeError::Function { error_type, error_message } => {
-                        Failure::Function { error_type, error_message }
+                        InvocationFailure::Function { error_type, error_message }
                     }
-                    InvokeError::Crashed(message) => Failure::function("Runtime.ExitError", message),
-                    InvokeError::TimedOut(message) => Failure::function("Sandbox.Timedout", message),
+                    InvokeError::Crashed(message) => {
+                        InvocationFailure::function("Runtime.ExitError", message)
+                    }
+                    InvokeError::TimedOut(message) => {
+                        InvocationFailure::function("Sandbox.Timedout", message)
+                    }
                     InvokeError::Unknown => unknown(),
                 })?
             }
         };
         if fault.is_some_and(|fault| fault.lost_reply) {
-            return Err(Failure::Lost);
+            return Err(InvocationFailure::Lost);
         }
         Ok(result)
     }

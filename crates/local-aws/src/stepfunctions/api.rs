@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, StepFunctions, epoch_seconds, sync_execution_document};
+use super::{ExecutionRefusal, StepFunctions, epoch_seconds, sync_execution_document};
 use crate::arn::{ACCOUNT, machine_arn};
 use crate::http::Reply;
 
@@ -13,7 +13,7 @@ const JSON: &str = "application/x-amz-json-1.0";
 pub(crate) async fn handle(workflows: &StepFunctions, operation: &str, body: &[u8]) -> Reply {
     let result = match serde_json::from_slice::<Value>(body) {
         Ok(request) if request.is_object() => perform(workflows, operation, &request).await,
-        _ => Err(Refusal::new("SerializationException", "The body is not a JSON object.")),
+        _ => Err(ExecutionRefusal::new("SerializationException", "The body is not a JSON object.")),
     };
     match result {
         Ok(document) => Reply::json(200, JSON, &document),
@@ -24,7 +24,11 @@ pub(crate) async fn handle(workflows: &StepFunctions, operation: &str, body: &[u
     }
 }
 
-async fn perform(workflows: &StepFunctions, operation: &str, request: &Value) -> Result<Value, Refusal> {
+async fn perform(
+    workflows: &StepFunctions,
+    operation: &str,
+    request: &Value,
+) -> Result<Value, ExecutionRefusal> {
     match operation {
         "StartSyncExecution" => {
             let (machine, _) = workflows.describe(required(request, "stateMachineArn")?)?;
@@ -60,7 +64,7 @@ async fn perform(workflows: &StepFunctions, operation: &str, request: &Value) ->
                 .collect();
             Ok(json!({"stateMachines": machines}))
         }
-        other => Err(Refusal::new(
+        other => Err(ExecutionRefusal::new(
             "UnknownOperationException",
             format!(
                 "The local Step Lambda has no operation {other:?}; it has StartSyncExecution, DescribeStateMachine and ListStateMachines."
@@ -69,17 +73,20 @@ async fn perform(workflows: &StepFunctions, operation: &str, request: &Value) ->
     }
 }
 
-fn optional<'a>(request: &'a Value, name: &str) -> Result<Option<&'a str>, Refusal> {
+fn optional<'a>(request: &'a Value, name: &str) -> Result<Option<&'a str>, ExecutionRefusal> {
     match &request[name] {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text)),
-        _ => Err(Refusal::new("SerializationException", format!("The member {name} must be a string."))),
+        _ => Err(ExecutionRefusal::new(
+            "SerializationException",
+            format!("The member {name} must be a string."),
+        )),
     }
 }
 
-fn required<'a>(request: &'a Value, name: &str) -> Result<&'a str, Refusal> {
+fn required<'a>(request: &'a Value, name: &str) -> Result<&'a str, ExecutionRefusal> {
     optional(request, name)?.ok_or_else(|| {
-        Refusal::new(
+        ExecutionRefusal::new(
             "ValidationException",
             format!("1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"),
         )

@@ -28,7 +28,7 @@ const MAX_NAME: usize = 80;
 /// A state machine that cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the state machine {machine} cannot be run: {reason}")]
-pub struct DefinitionError {
+pub struct MachineError {
     /// Its name.
     pub machine: String,
     /// The place and what is wrong there.
@@ -38,14 +38,14 @@ pub struct DefinitionError {
 /// What Step Functions refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
+pub struct ExecutionRefusal {
     /// The documented name, such as `StateMachineDoesNotExist`.
     pub name: &'static str,
     /// What is wrong.
     pub message: String,
 }
 
-impl Refusal {
+impl ExecutionRefusal {
     pub(crate) fn new(name: &'static str, message: impl Into<String>) -> Self {
         Self { name, message: message.into() }
     }
@@ -154,12 +154,12 @@ impl StepFunctions {
         bedrock: Arc<Backend>,
         eventbridge: Arc<EventBridge>,
         clock: Clock,
-    ) -> Result<Arc<Self>, DefinitionError> {
+    ) -> Result<Arc<Self>, MachineError> {
         let mut machines = BTreeMap::new();
         for (name, definition) in definitions {
             match StateMachine::parse(&definition) {
                 Ok(parsed) => machines.insert(name, Machine { definition, parsed }),
-                Err(error) => return Err(DefinitionError { machine: name, reason: error.to_string() }),
+                Err(error) => return Err(MachineError { machine: name, reason: error.to_string() }),
             };
         }
         Ok(Arc::new_cyclic(|this| Self {
@@ -189,13 +189,16 @@ impl StepFunctions {
     ///
     /// # Errors
     /// `InvalidArn` or `StateMachineDoesNotExist`.
-    pub fn describe(&self, arn: &str) -> Result<(&str, &str), Refusal> {
-        let name =
-            machine_name(arn).ok_or_else(|| Refusal::new("InvalidArn", format!("Invalid Arn: '{arn}'")))?;
+    pub fn describe(&self, arn: &str) -> Result<(&str, &str), ExecutionRefusal> {
+        let name = machine_name(arn)
+            .ok_or_else(|| ExecutionRefusal::new("InvalidArn", format!("Invalid Arn: '{arn}'")))?;
         // A version or an alias stands behind one more colon, which no ARN of a machine here has.
         let machine = self.machines.get_key_value(name).filter(|_| arn == machine_arn(name));
         machine.map(|(name, machine)| (name.as_str(), machine.definition.as_str())).ok_or_else(|| {
-            Refusal::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+            ExecutionRefusal::new(
+                "StateMachineDoesNotExist",
+                format!("State Machine Does Not Exist: '{arn}'"),
+            )
         })
     }
 
@@ -209,9 +212,9 @@ impl StepFunctions {
         name: Option<&str>,
         input: &str,
         parent: Option<&str>,
-    ) -> Result<Arc<Finished>, Refusal> {
+    ) -> Result<Arc<Finished>, ExecutionRefusal> {
         let Some(Machine { parsed, .. }) = self.machines.get(machine) else {
-            return Err(Refusal::new(
+            return Err(ExecutionRefusal::new(
                 "StateMachineDoesNotExist",
                 format!("State Machine Does Not Exist: '{}'", machine_arn(machine)),
             ));
@@ -221,7 +224,7 @@ impl StepFunctions {
             None => new_id(),
         };
         if input.len() > asl::MAX_PAYLOAD_BYTES {
-            return Err(Refusal::new(
+            return Err(ExecutionRefusal::new(
                 "InvalidExecutionInput",
                 format!(
                     "Invalid State Machine Execution Input: it has {} bytes; at most {} are allowed.",
@@ -231,7 +234,10 @@ impl StepFunctions {
             ));
         }
         let input: Value = serde_json::from_str(input).map_err(|error| {
-            Refusal::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{error}'"))
+            ExecutionRefusal::new(
+                "InvalidExecutionInput",
+                format!("Invalid State Machine Execution Input: '{error}'"),
+            )
         })?;
         let arn = execution_arn(machine, &name, &new_id());
         let start_time = self.clock.now();
@@ -310,13 +316,13 @@ impl StepFunctions {
 }
 
 /// As Step Functions takes names: 1 to 80 characters, none of those that mean something elsewhere.
-fn valid_name(name: &str) -> Result<&str, Refusal> {
+fn valid_name(name: &str) -> Result<&str, ExecutionRefusal> {
     let length = name.chars().count();
     let bad = |letter: char| {
         letter.is_whitespace() || letter.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(letter)
     };
     if length == 0 || length > MAX_NAME || name.chars().any(bad) {
-        return Err(Refusal::new("InvalidName", format!("Invalid Name: '{name}'")));
+        return Err(ExecutionRefusal::new("InvalidName", format!("Invalid Name: '{name}'")));
     }
     Ok(name)
 }

@@ -7,12 +7,12 @@ use std::sync::Weak;
 use asl::{TaskCall, TaskError, Tasks};
 use serde_json::{Map, Value, json};
 
-use super::{Finished, Refusal, StepFunctions};
+use super::{ExecutionRefusal, Finished, StepFunctions};
 use crate::arn::{function_arn, function_name, machine_arn};
 use crate::bedrock::casing::{from_integration, to_pascal};
 use crate::bedrock::{BedrockError, Operation};
 use crate::http::new_id;
-use crate::lambda::Failure;
+use crate::lambda::InvocationFailure;
 
 /// The most bytes of a body of `bedrock:invokeModel`.
 const MAX_MODEL_BODY: usize = 256 * 1024;
@@ -97,14 +97,14 @@ impl StepFunctions {
         let name = function_name(text(&arguments, "FunctionName")?);
         match self.lambda.invoke(name, payload).await {
             Ok(payload) => Ok(json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200})),
-            Err(failure @ Failure::Function { .. }) => {
+            Err(failure @ InvocationFailure::Function { .. }) => {
                 let cause = failure.document().to_string();
-                let Failure::Function { error_type, .. } = failure else {
+                let InvocationFailure::Function { error_type, .. } = failure else {
                     return Err(TaskError::new("Lambda.Unknown", cause));
                 };
                 Err(TaskError::new(error_type, cause))
             }
-            Err(Failure::Service { name: code, status, message }) => {
+            Err(InvocationFailure::Service { name: code, status, message }) => {
                 let message = if status == 404 {
                     format!("Function not found: {}:$LATEST", function_arn(name))
                 } else {
@@ -117,7 +117,7 @@ impl StepFunctions {
                 };
                 Err(TaskError::new(format!("Lambda.{code}"), cause))
             }
-            Err(Failure::Lost) => Err(TaskError::new(
+            Err(InvocationFailure::Lost) => Err(TaskError::new(
                 "Lambda.SdkClientException",
                 "Unable to execute HTTP request: The target server failed to respond",
             )),
@@ -188,7 +188,7 @@ impl StepFunctions {
             None | Some(Value::Null) => None,
             Some(_) => Some(text(arguments, "Name")?),
         };
-        let refused = |refusal: Refusal| {
+        let refused = |refusal: ExecutionRefusal| {
             TaskError::new(
                 format!("Sfn.{}Exception", refusal.name),
                 modern(&refusal.message, "Sfn", 400, &new_id()),

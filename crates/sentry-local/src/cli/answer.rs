@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::amounts::{dollars, number};
 
 /// A field of a budget, its label, and how its numbers are written.
-type Row = (&'static str, &'static str, fn(&Value) -> String);
+type DimensionRow = (&'static str, &'static str, fn(&Value) -> String);
 
-const DIMENSIONS: [Row; 3] =
+const DIMENSIONS: [DimensionRow; 3] =
     [("input", "input", number), ("output", "output", number), ("costUsd", "money", dollars)];
 
 /// The answer, and in a few lines what it cost.
@@ -61,7 +61,7 @@ fn budget(out: &mut String, budget: &Value) {
     let member = |name: &str| budget.get(name).and_then(Value::as_str).unwrap_or_default();
     let _ = write!(
         out,
-        "\nbudget       {}, {}, starts anew at {}",
+        "\nbudget       {}, {}, resets at {}",
         member("key"),
         member("period"),
         member("resetsAt")
@@ -83,12 +83,12 @@ fn budget(out: &mut String, budget: &Value) {
 
 /// A failed request, as an execution says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct FailedRequest {
     pub error: String,
     pub cause: String,
 }
 
-impl Failure {
+impl FailedRequest {
     /// The document of `--json`. A cause that is no document, as Step Functions itself writes
     /// it, becomes the message of one.
     pub fn document(&self) -> Value {

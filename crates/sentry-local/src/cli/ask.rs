@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use asl::Status;
 use serde_json::{Value, json};
 
-use super::answer::{Failure, answer};
+use super::answer::{FailedRequest, answer};
 use super::{AskArguments, trace};
 use crate::names::RATE_LIMITER;
 use crate::output::{line, note};
@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: AskArguments) -> Result<ExitCode, String> {
             traced.and_then(|()| report(outcome(finished), arguments.json))
         }
         Err(refusal) => {
-            let failure = Failure { error: refusal.name.to_owned(), cause: refusal.message.clone() };
+            let failure = FailedRequest { error: refusal.name.to_owned(), cause: refusal.message.clone() };
             report(Err(failure), arguments.json)
         }
     };
@@ -99,21 +99,21 @@ fn print(text: &str) -> Result<(), String> {
 }
 
 /// How the execution ended: the answer document, or why there is none.
-fn outcome(finished: &Finished) -> Result<&str, Failure> {
+fn outcome(finished: &Finished) -> Result<&str, FailedRequest> {
     match (finished.status, &finished.output) {
         (Status::Succeeded, Some(output)) => Ok(output),
-        (Status::TimedOut, _) => Err(Failure {
+        (Status::TimedOut, _) => Err(FailedRequest {
             error: "ModelTimeout".to_owned(),
             cause: "the request took longer than Express workflows may".to_owned(),
         }),
-        _ => Err(Failure {
+        _ => Err(FailedRequest {
             error: finished.error.clone().unwrap_or_else(|| "InternalError".to_owned()),
             cause: finished.cause.clone().unwrap_or_default(),
         }),
     }
 }
 
-fn report(outcome: Result<&str, Failure>, as_json: bool) -> Result<ExitCode, String> {
+fn report(outcome: Result<&str, FailedRequest>, as_json: bool) -> Result<ExitCode, String> {
     match outcome {
         Ok(document) if as_json => print(document)?,
         Ok(document) => print(&answer(&serde_json::from_str(document).unwrap_or_default()))?,

@@ -3,7 +3,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use super::amounts::{dollars, number};
-use super::answer::{Failure, answer};
+use super::answer::{FailedRequest, answer};
 use super::trace::visits;
 use super::{Arguments, Command, limits};
 
@@ -36,7 +36,7 @@ fn an_answer_says_who_what_and_how_much_is_left() {
         "m (end_turn)",
         "8 in, 15 out, 3 read from the cache (estimated",
         "limited to 20 tokens",
-        "k, 2026-11, starts anew at 2026-12-01T00:00:00Z",
+        "k, 2026-11, resets at 2026-12-01T00:00:00Z",
         "99,992 of 100,000 left",
         "1,000 of 300,000 left, 24 held",
     ] {
@@ -55,8 +55,8 @@ fn a_refusal_explains_itself() {
     assert_eq!(failure("States.Runtime", "not JSON").text(), "States.Runtime: not JSON");
 }
 
-fn failure(error: &str, cause: &str) -> Failure {
-    Failure { error: error.to_owned(), cause: cause.to_owned() }
+fn failure(error: &str, cause: &str) -> FailedRequest {
+    FailedRequest { error: error.to_owned(), cause: cause.to_owned() }
 }
 
 #[test]

@@ -1,6 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method};
+use local_aws::dynamodb::{DynamoDb, TableStore};
+use local_aws::faults::Faults;
 use local_aws::http::forward::Forwarder;
 use serde_json::{Value, json};
 
@@ -52,6 +55,21 @@ async fn kept_tables_survive_and_limits_are_put_only_when_absent() {
     let other = get_item(&host, "other").await;
     assert_eq!(other["Item"]["limit"]["M"]["input"]["N"], "-1.5");
     host.shutdown().await;
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Reconcile would fail at every run without the index.
+#[tokio::test]
+async fn a_folder_of_a_version_without_the_index_is_refused() {
+    let directory = std::env::temp_dir().join(format!("sentry-local-old-data-{}", std::process::id()));
+    let store = TableStore::Folder(directory.clone());
+    let tables = DynamoDb::open(&store, Arc::new(Faults::new(0))).unwrap();
+    tables.create_table("sentry-ledger", "budget", None).await.unwrap();
+    tables.close().await;
+    let config = Config { data: Some(directory.clone()), ..Config::default() };
+    let error = crate::start(config).await.unwrap_err().to_string();
+    assert!(error.starts_with("--data: ") && error.contains("no index period-index"), "{error}");
+    assert!(error.contains("move the folder away"), "{error}");
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

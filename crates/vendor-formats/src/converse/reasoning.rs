@@ -73,6 +73,10 @@ pub(super) fn fields(
         (ReasoningSetting::Effort(level @ (Effort::Low | Effort::Medium)), ReasoningSupport::Nova) => {
             vendor("reasoningConfig", json!({ "type": "enabled", "maxReasoningEffort": level.as_str() }))
         }
+        (ReasoningSetting::Effort(Effort::Xhigh | Effort::Max), ReasoningSupport::Nova) => refuse(
+            "effort",
+            "knows the efforts low, medium and high, and high has no upper bound; use one of the first two.",
+        ),
         (ReasoningSetting::Effort(_), ReasoningSupport::Nova) => refuse(
             "effort",
             "takes no `maxTokens` at this effort, so that its answer has no upper bound; use \"low\" or \"medium\".",

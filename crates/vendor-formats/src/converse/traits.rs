@@ -3,7 +3,7 @@
 use crate::FORMATTERS;
 use crate::traits::{StopRule, SystemRole, Traits};
 
-/// Of a model that nobody named: everything but `topK`, whose spelling is the vendor's.
+/// The traits of an opaque id without a known model: everything but `topK`, whose spelling depends on the vendor.
 pub(super) const UNKNOWN: Traits = Traits { prefill: true, ..Traits::CHAT };
 
 /// How a vendor spells `topK` among its own fields.

@@ -1,10 +1,10 @@
 //! The refusal of what a family does not take, by its path in the request.
 //!
-//! Fails closed: what the table does not have is refused, and nothing is left out in silence.
+//! Fails closed: what the table does not have is refused, and nothing is dropped silently.
 
 use sentry_core::request::{
-    Block, CachePoint, CacheTtl, Document, ReasoningContent, ReasoningSetting, ResultBlock, Role,
-    ServiceTier, Tool, ToolChoice, ToolResult,
+    Block, CachePoint, Document, ReasoningContent, ReasoningSetting, ResultBlock, Role, ServiceTier, Tool,
+    ToolChoice, ToolResult,
 };
 use serde_json::Value;
 
@@ -13,8 +13,9 @@ use crate::error::FormatError;
 use crate::request::ChatRequest;
 use crate::turns::{Part, tool_specs, turns};
 
-/// The tool that stands for a schema where a model has no other way to keep to one.
-pub(crate) const ANSWER_TOOL: &str = "sentry_response_format";
+/// The name of the tool that stands for a schema where a model has no other way to keep to one. A
+/// call of it is the answer.
+pub const ANSWER_TOOL: &str = "sentry_response_format";
 /// The least `topP` with which Claude reasons.
 const LEAST_TOP_P: f64 = 0.95;
 
@@ -191,7 +192,6 @@ impl<'a> Check<'a> {
     }
 
     fn cache_points(&self) -> Result<(), FormatError> {
-        // In the order in which the model reads them.
         let mut points: Vec<(&CachePoint, String)> = Vec::new();
         for (index, tool) in self.request.prompt.tools.iter().enumerate() {
             if let Tool::CachePoint(point) = tool {
@@ -212,22 +212,13 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        let mut shortest = CacheTtl::OneHour;
         for (point, path) in points {
-            let ttl = point.ttl.unwrap_or(CacheTtl::FiveMinutes);
             match self.features.cache.longest {
                 None => return self.refuse(path, "takes no cache points; leave them out."),
-                Some(longest) if ttl > longest => {
+                Some(longest) if point.ttl.is_some_and(|ttl| ttl > longest) => {
                     return self.refuse(format!("{path}.ttl"), "caches for five minutes; use \"5m\".");
                 }
-                Some(_) if ttl > shortest => {
-                    return self.refuse(
-                        format!("{path}.ttl"),
-                        "takes cache points of an hour only before those of five minutes; use \"5m\" here, or \"1h\" \
-                         in all before it.",
-                    );
-                }
-                Some(_) => shortest = shortest.min(ttl),
+                Some(_) => {}
             }
         }
         Ok(())

@@ -31,16 +31,16 @@ pub(super) enum RuntimeEvent {
     /// It has asked for an invocation for the first time.
     Ready,
     /// It could not be initialised.
-    InitError(Failure),
+    InitError(ReportedError),
     /// It has been handed the invocation.
     Taken,
     /// The invocation's end.
-    FunctionAnswer(Result<Bytes, Failure>),
+    FunctionAnswer(Result<Bytes, ReportedError>),
 }
 
 /// An error as a function names it.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct ReportedError {
     pub error_type: String,
     pub error_message: String,
 }
@@ -64,7 +64,7 @@ impl Api {
     }
 
     /// The end of the invocation `id`, unless it is not the one at hand.
-    fn finish(&self, id: &str, answer: Result<Bytes, Failure>) -> Response {
+    fn finish(&self, id: &str, answer: Result<Bytes, ReportedError>) -> Response {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_deref() != Some(id) {
             return reply(
@@ -162,22 +162,25 @@ fn reply(status: StatusCode, body: &'static str) -> Response {
 
 const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
-fn unreadable(rejection: &BytesRejection) -> Failure {
+fn unreadable(rejection: &BytesRejection) -> ReportedError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        Failure {
+        ReportedError {
             error_type: TOO_LARGE.to_owned(),
             error_message: format!(
                 "Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES} bytes)."
             ),
         }
     } else {
-        Failure { error_type: "Runtime.TruncatedResponse".to_owned(), error_message: rejection.body_text() }
+        ReportedError {
+            error_type: "Runtime.TruncatedResponse".to_owned(),
+            error_message: rejection.body_text(),
+        }
     }
 }
 
 /// The error in a body `{"errorType", "errorMessage"}`. A runtime may also name it in a
 /// header, or send a body of another form, which is then the message.
-fn failure(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Failure {
+fn failure(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> ReportedError {
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return unreadable(&rejection),
@@ -185,7 +188,7 @@ fn failure(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Failure 
     let document: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |field: &str| document.get(field).and_then(Value::as_str).map(str::to_owned);
     let header = headers.get("lambda-runtime-function-error-type");
-    Failure {
+    ReportedError {
         error_type: text("errorType")
             .or_else(|| header.and_then(|value| value.to_str().ok()).map(str::to_owned))
             .unwrap_or_else(|| "Unhandled".to_owned()),

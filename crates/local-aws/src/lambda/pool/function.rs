@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use super::instance::{Instance, InvocationOutcome, StartError};
+use super::instance::{Instance, InstanceStartError, InvocationOutcome};
 use super::{KillPoint, STOPPED};
 use crate::http::new_id;
 use crate::lambda::pool::InvokeError;
@@ -128,11 +128,11 @@ impl Function {
                 *failed = None;
                 Ok(instance)
             }
-            Err(StartError::Init(message)) => {
+            Err(InstanceStartError::Init(message)) => {
                 *failed = Some((Instant::now(), message.clone()));
                 Err(InvokeError::Crashed(message))
             }
-            Err(StartError::Stopped) => Err(InvokeError::Crashed(STOPPED.to_owned())),
+            Err(InstanceStartError::Stopped) => Err(InvokeError::Crashed(STOPPED.to_owned())),
         }
     }
 }

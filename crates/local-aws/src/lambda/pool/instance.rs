@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::api::{self, Failure, RuntimeEvent, Work};
+use super::api::{self, ReportedError, RuntimeEvent, Work};
 use super::function::Settings;
 use super::output::{Tail, drain};
 use super::{KillPoint, STOPPED};
@@ -38,7 +38,7 @@ pub(super) struct Instance {
 
 /// Why there is no new instance.
 #[derive(Debug)]
-pub(super) enum StartError {
+pub(super) enum InstanceStartError {
     /// The function does not get as far as to ask for an invocation.
     Init(String),
     /// The pool has been shut down meanwhile.
@@ -70,14 +70,14 @@ impl Instance {
         file: &Path,
         settings: &Settings,
         stop: &mut watch::Receiver<bool>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, InstanceStartError> {
         let mut instance = Self::spawn(name, file, settings)
             .await
-            .map_err(|error| StartError::Init(format!("cannot run {}: {error}", file.display())))?;
+            .map_err(|error| InstanceStartError::Init(format!("cannot run {}: {error}", file.display())))?;
         let problem = tokio::select! {
             biased;
             event = instance.events.recv() => match event {
-                Some(RuntimeEvent::InitError(Failure { error_type, error_message })) => {
+                Some(RuntimeEvent::InitError(ReportedError { error_type, error_message })) => {
                     instance.kill().await;
                     format!("{error_type}: {error_message}")
                 }
@@ -89,7 +89,7 @@ impl Instance {
             },
             () = stopped(stop) => {
                 instance.kill().await;
-                return Err(StartError::Stopped);
+                return Err(InstanceStartError::Stopped);
             }
             () = sleep(INIT_TIMEOUT) => {
                 instance.kill().await;
@@ -97,7 +97,7 @@ impl Instance {
             }
         };
         let problem = format!("the function {name} could not be initialised: {problem}");
-        Err(StartError::Init(instance.with_last_words(problem).await))
+        Err(InstanceStartError::Init(instance.with_last_words(problem).await))
     }
 
     async fn spawn(name: &str, file: &Path, settings: &Settings) -> std::io::Result<Self> {
@@ -253,11 +253,11 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// The function's answer as a document.
-fn read(answer: Result<axum::body::Bytes, Failure>) -> Result<Value, InvokeError> {
-    let Failure { error_type, error_message } = match answer {
+fn read(answer: Result<axum::body::Bytes, ReportedError>) -> Result<Value, InvokeError> {
+    let ReportedError { error_type, error_message } = match answer {
         Ok(body) => match serde_json::from_slice(&body) {
             Ok(value) => return Ok(value),
-            Err(error) => Failure {
+            Err(error) => ReportedError {
                 error_type: "Runtime.InvalidResponse".to_owned(),
                 error_message: format!("the function's response is not JSON: {error}"),
             },
