@@ -50,6 +50,7 @@ pub fn pascal_case(name: &str) -> String {
 fn functions() -> BTreeSet<String> {
     let mut names = set([
         "authorize",
+        "chat",
         "validate-request",
         "month-range",
         "usage-query",
@@ -97,14 +98,18 @@ fn both_ways_of_calling_a_model_fail_alike() {
 #[test]
 fn template_machines_and_host_have_the_same_functions() {
     assert_eq!(between(TEMPLATE, "Binary: ", ' '), functions());
-    // A schedule calls reconcile, the front door authorize, the machines call all others.
-    let in_machines = functions().into_iter().filter(|name| name != "reconcile" && name != "authorize");
+    // A schedule calls reconcile, the front door authorize and chat, the machines call all others.
+    let others = ["authorize", "chat", "reconcile"];
+    let in_machines = functions().into_iter().filter(|name| !others.contains(&name.as_str()));
     let arns = set(in_machines.map(|name| format!("{}FunctionArn", pascal_case(&name))));
     let mut used = between(RATE_LIMITER, "${", '}');
     used.extend(between(MODEL_ROUTER, "${", '}'));
     used.remove("ModelRouterArn");
     assert_eq!(used, arns);
-    assert_eq!(set(sentry_local::function_names()), functions());
+    // The host answers OpenAI's clients without a function of its own between it and the workflow.
+    let mut on_the_host = set(sentry_local::function_names());
+    on_the_host.insert("chat".to_owned());
+    assert_eq!(on_the_host, functions());
     for name in functions() {
         let section = resource(&format!("{}Function", pascal_case(&name)));
         assert!(section.contains(&format!("Binary: {name} ")), "{name}");
@@ -161,8 +166,13 @@ const KEYS: &str = "!GetAtt KeysTable.Arn";
 /// The service supports no resources for the action.
 const ANY: &str = "\"*\"";
 
-const NEEDS: [Needs; 6] = [
+const NEEDS: [Needs; 7] = [
     Needs { function: "authorize", variables: &["KEYS_TABLE"], actions: &[("dynamodb:GetItem", KEYS)] },
+    Needs {
+        function: "chat",
+        variables: &["LIMITS_TABLE", "RATE_LIMITER_ARN"],
+        actions: &[("dynamodb:Scan", LIMITS), ("states:StartSyncExecution", "!Ref RateLimiter")],
+    },
     Needs {
         function: "usage-query",
         variables: &["USAGE_CACHE_SECONDS"],
@@ -340,12 +350,15 @@ fn operations_called(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn every_operation_that_is_called_is_allowed_to_a_function() {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/sentry-aws/src");
-    let called = operations_called(&library).into_iter().map(|operation| match operation.as_str() {
-        "transact_get_items" => "GetItem".to_owned(),
-        // Its transactions consist of updates.
-        "transact_write_items" => "UpdateItem".to_owned(),
-        operation => pascal_case(&operation.replace('_', "-")),
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let libraries = ["sentry-aws/src", "chat/src"].map(|library| crates.join(library));
+    let called = libraries.iter().flat_map(|library| operations_called(library)).map(|operation| {
+        match operation.as_str() {
+            "transact_get_items" => "GetItem".to_owned(),
+            // Its transactions consist of updates.
+            "transact_write_items" => "UpdateItem".to_owned(),
+            operation => pascal_case(&operation.replace('_', "-")),
+        }
     });
     let allowed = NEEDS.iter().flat_map(|needs| needs.actions);
     let allowed = allowed.filter_map(|(action, _)| action.split(':').nth(1));

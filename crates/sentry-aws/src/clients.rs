@@ -46,6 +46,12 @@ impl Connection {
         Self { config: loader(ON_AWS).http_client(http).load().await }
     }
 
+    /// The configuration, for a client of another service.
+    #[must_use]
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// An endpoint on this machine that takes any credentials.
     pub async fn local(endpoint: &str) -> Self {
         let http = aws_smithy_http_client::Builder::new().build_http();
