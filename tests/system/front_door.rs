@@ -390,3 +390,75 @@ fn the_documentation_has_the_status_of_every_error() {
         assert!(documentation.lines().any(is_row), "{status} {quoted}");
     }
 }
+
+/// Sends a request to the host's own paths: the status, the headers and the body.
+async fn http(host: &Host, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, Value) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(host.addr).await.unwrap();
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head.to_lowercase(), serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn the_hosts_paths_know_a_tenant_by_its_key() {
+    let key = "sk-sentry-abcdefghij012345-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let limits = json!([limit("default", 100_000, 100_000), limit("tenant/acme", 50_000, 50_000)]);
+    let host = start(limits, |config| {
+        let parsed = ApiKey::parse(key).unwrap();
+        config.keys = vec![
+            KeyItem::new(&parsed, "acme".to_owned(), "2026-11-24T00:00:00Z".parse().unwrap()).document(),
+        ];
+    })
+    .await;
+    let native =
+        json!({"modelId": NOVA, "prompt": {"messages": [{"role": "user", "content": "Hi"}]}}).to_string();
+    let openai = json!({"model": NOVA, "messages": [{"role": "user", "content": "Hi"}]}).to_string();
+    let bearer = format!("Bearer {key}");
+    for (path, body) in [("/v1/inference", &native), ("/v1/chat/completions", &openai)] {
+        for headers in [vec![("authorization", bearer.as_str())], vec![("x-api-key", key)]] {
+            let (status, head, document) = http(&host, path, &headers, body).await;
+            assert_eq!(status, 200, "{path}: {document}");
+            // Of the narrowest budget: the tenant's.
+            assert!(head.contains("x-budget-limit-input-tokens: 50000"), "{head}");
+        }
+        for headers in [
+            vec![],
+            vec![("authorization", "Bearer sk-sentry-wrong")],
+            vec![("x-api-key", key), ("authorization", bearer.as_str())],
+        ] {
+            let (status, head, document) = http(&host, path, &headers, body).await;
+            assert_eq!(
+                (status, &document["error"]["message"].is_string()),
+                (401, &true),
+                "{path} {headers:?}: {document}"
+            );
+            assert!(head.contains("x-should-retry: false"));
+        }
+    }
+    assert_eq!(http(&host, "/v1/models", &[], "").await.0, 401);
+    assert_eq!(http(&host, "/v1/models", &[("authorization", bearer.as_str())], "").await.0, 200);
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_host_without_keys_lets_openais_clients_in_with_any_key() {
+    let host = start(json!([limit("default", 100_000, 100_000)]), |_| {}).await;
+    let openai = json!({"model": NOVA, "messages": [{"role": "user", "content": "Hi"}]}).to_string();
+    let (status, _, document) =
+        http(&host, "/v1/chat/completions", &[("authorization", "Bearer sk-x")], &openai).await;
+    assert_eq!((status, &document["object"]), (200, &json!("chat.completion")), "{document}");
+    let refused =
+        json!({"model": NOVA, "messages": [{"role": "user", "content": "Hi"}], "tenant": "evil"}).to_string();
+    assert_eq!(http(&host, "/v1/chat/completions", &[], &refused).await.0, 400);
+    host.shutdown().await;
+}

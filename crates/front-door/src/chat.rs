@@ -3,17 +3,17 @@
 use openai_format::{ChatRequest, Completion, DoorError, completion};
 use serde_json::{Value, json};
 
-use crate::inference::{complete, read};
+use crate::inference::{input, read};
 use crate::response::{DoorResponse, Shape};
 use crate::{DoorRequest, Execution, RunRateLimiter};
 
 /// Answers a request for a whole answer.
 pub async fn chat_completion(request: &DoorRequest<'_>, rate_limiter: &impl RunRateLimiter) -> DoorResponse {
     let body = match read(request, Shape::OpenAi) {
-        Ok(body) => Value::Object(body),
+        Ok(body) => body,
         Err(refused) => return *refused,
     };
-    let ChatRequest { document, stream, .. } = match openai_format::read(&body) {
+    let ChatRequest { mut document, stream, .. } = match openai_format::read(&body) {
         Ok(request) => request,
         Err(error) => return refused(&DoorError::from(error)),
     };
@@ -23,10 +23,10 @@ pub async fn chat_completion(request: &DoorRequest<'_>, rate_limiter: &impl RunR
         error.body.param = Some("stream".to_owned());
         return refused(&error);
     }
-    let Value::Object(document) = document else {
-        return DoorResponse::refused(Shape::OpenAi, 500, "InternalError", "The request could not be read.");
-    };
-    match rate_limiter.run(&complete(document, request)).await {
+    if let (Some(fields), Some(key)) = (document.as_object_mut(), request.idempotency_key) {
+        fields.insert("idempotencyKey".to_owned(), key.into());
+    }
+    match rate_limiter.run(&input(request, document.to_string().as_bytes())).await {
         Execution::Succeeded(answer) => {
             let id = answer.get("requestId").and_then(Value::as_str).unwrap_or_default();
             let model = body.get("model").and_then(Value::as_str).unwrap_or_default();

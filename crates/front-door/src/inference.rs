@@ -1,62 +1,48 @@
 //! `POST /v1/inference`: the sentry's own request and answer.
 
-use serde_json::{Map, Value};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sentry_core::error::SentryError;
+use sentry_core::request::envelope;
+use serde_json::{Value, json};
 
-use crate::body;
 use crate::response::{DoorResponse, Shape};
 use crate::{DoorRequest, Execution, RunRateLimiter};
 
-/// Fields that only the door sets.
-const OF_THE_DOOR: [&str; 2] = ["tenant", "deliver"];
-
 /// Answers a request.
 pub async fn inference(request: &DoorRequest<'_>, rate_limiter: &impl RunRateLimiter) -> DoorResponse {
-    let document = match read(request, Shape::Sentry) {
-        Ok(document) => document,
-        Err(refused) => return *refused,
-    };
-    if let Some(field) = OF_THE_DOOR.iter().find(|field| document.contains_key(**field)) {
-        let message =
-            format!("`{field}` is set by the door, from the caller's key; leave it out of the body.");
-        return DoorResponse::refused(Shape::Sentry, 400, "InvalidRequest", &message);
+    if let Err(refused) = read(request, Shape::Sentry) {
+        return *refused;
     }
-    match rate_limiter.run(&complete(document, request)).await {
+    match rate_limiter.run(&input(request, request.body)).await {
         Execution::Succeeded(answer) => DoorResponse::answered(&answer, &answer),
         failed => DoorResponse::of_failure(Shape::Sentry, failed),
     }
 }
 
 /// Reads the body, or says what is wrong with it.
-pub(crate) fn read(request: &DoorRequest<'_>, shape: Shape) -> Result<Map<String, Value>, Box<DoorResponse>> {
-    let refuse = |status: u16, name: &str, message: &str| {
-        Err(Box::new(DoorResponse::refused(shape, status, name, message)))
-    };
+pub(crate) fn read(request: &DoorRequest<'_>, shape: Shape) -> Result<Value, Box<DoorResponse>> {
     let kind =
         request.content_type.unwrap_or("application/json").split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        return refuse(415, "InvalidRequest", "The content type must be application/json.");
+        let message = "The content type must be application/json.";
+        return Err(Box::new(DoorResponse::refused(shape, 415, "InvalidRequest", message)));
     }
-    if request.body.len() > body::MAX_BODY_BYTES {
-        let message = format!(
-            "The body has {} bytes, and {} are allowed. Send a shorter history or smaller pictures.",
-            request.body.len(),
-            body::MAX_BODY_BYTES
-        );
-        return refuse(413, "RequestTooLarge", &message);
-    }
-    match body::parse(request.body) {
-        Ok(fields) => Ok(fields),
-        Err(message) => refuse(400, "InvalidRequest", &message),
-    }
+    envelope::read_body(request.body).map_err(|error| {
+        let error = SentryError::from(error);
+        let mut cause = error.document();
+        cause["type"] = error.name.as_str().into();
+        Box::new(DoorResponse::failed(shape, error.name.as_str(), &cause))
+    })
 }
 
-/// The input of the rate-limiter: the document, and what the door knows of its sender.
-pub(crate) fn complete(mut document: Map<String, Value>, request: &DoorRequest<'_>) -> Value {
-    if let Some(tenant) = request.tenant {
-        document.insert("tenant".to_owned(), tenant.into());
+/// The input of the rate-limiter: a document in the envelope that API Gateway makes too, or as it is
+/// where the door is open and nobody is known.
+pub(crate) fn input(request: &DoorRequest<'_>, document: &[u8]) -> Value {
+    match request.tenant {
+        Some(tenant) => json!({ "door": "inference", "tenant": tenant,
+            "allowedModels": request.allowed_models.unwrap_or_default(), "bodyBase64": STANDARD.encode(document) }),
+        // It was read before.
+        None => serde_json::from_slice(document).unwrap_or_default(),
     }
-    if let Some(key) = request.idempotency_key {
-        document.insert("idempotencyKey".to_owned(), key.into());
-    }
-    document.into()
 }

@@ -3,7 +3,6 @@
 //! Nothing here knows a server. The local host and the function behind API Gateway hand in
 //! what they received and send what they get back.
 
-mod body;
 mod chat;
 mod inference;
 mod response;
@@ -14,7 +13,6 @@ use std::future::Future;
 
 use serde_json::Value;
 
-pub use body::{MAX_BODY_BYTES, parse as parse_body};
 pub use chat::{chat_completion, models};
 pub use inference::inference;
 pub use response::{DoorResponse, Shape};
@@ -24,9 +22,11 @@ pub use response::{DoorResponse, Shape};
 pub struct DoorRequest<'a> {
     /// The tenant that the caller's key belongs to; `None` where the door is open.
     pub tenant: Option<&'a str>,
+    /// The models that the key allows, as the authorizer says it; `None` for all.
+    pub allowed_models: Option<&'a str>,
     /// The header `Content-Type`.
     pub content_type: Option<&'a str>,
-    /// The header `Idempotency-Key`.
+    /// The header `Idempotency-Key`, for requests whose body has no place for it.
     pub idempotency_key: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],

@@ -1,6 +1,7 @@
 //! The answer over HTTP: status, headers, body.
 
 use openai_format::{DoorError, http_status, retryable};
+use sentry_core::request::envelope::MAX_BODY_BYTES;
 use serde_json::{Value, json};
 
 use crate::Execution;
@@ -97,8 +98,8 @@ fn timed_out() -> Value {
 }
 
 fn too_large() -> Value {
-    json!({ "type": "RequestTooLarge", "message": format!("The request is larger than the workflows carry. Send at most {} bytes.", crate::MAX_BODY_BYTES),
-        "limit": crate::MAX_BODY_BYTES })
+    json!({ "type": "RequestTooLarge", "message": format!("The request is larger than the workflows carry. Send at most {} bytes.", MAX_BODY_BYTES),
+        "limit": MAX_BODY_BYTES })
 }
 
 fn not_started() -> Value {

@@ -76,7 +76,8 @@ impl DoorError {
     pub fn of(name: &str, cause: &Value) -> Self {
         let status = http_status(name);
         let message = cause.get("message").and_then(Value::as_str).unwrap_or("The request failed.");
-        let param = cause.get("path").and_then(Value::as_str).map(param_of);
+        let path = cause.get("path").and_then(Value::as_str).filter(|path| !path.is_empty());
+        let param = path.map(param_of);
         Self {
             status,
             body: ErrorBody {

@@ -11,10 +11,12 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use front_door::{DoorRequest, DoorResponse, Execution, RunRateLimiter, Shape, chat_completion, inference};
 use local_aws::Services;
+use local_aws::arn::{ACCOUNT, REGION};
 use local_aws::http::MAX_BODY_BYTES;
 use local_aws::stepfunctions::Finished;
-use sentry_aws::{LimitsTable, ScanLimits};
-use serde_json::Value;
+use sentry_aws::{KeysTable, LimitsTable, ScanLimits};
+use sentry_core::request::envelope;
+use serde_json::{Value, json};
 
 use crate::names::RATE_LIMITER;
 
@@ -22,12 +24,61 @@ use crate::names::RATE_LIMITER;
 pub(crate) struct Door {
     services: Arc<Services>,
     limits: LimitsTable,
+    keys: KeysTable,
 }
 
+/// Who sent a request; nobody in particular where the host has no keys.
+#[derive(Default)]
+struct Sender {
+    tenant: Option<String>,
+    allowed_models: Option<String>,
+}
+
+/// An answer to a sender who was not let in, in the shape of the door.
+type Refused = fn(Shape) -> DoorResponse;
+
 impl Door {
-    pub(crate) const fn new(services: Arc<Services>, limits: LimitsTable) -> Self {
-        Self { services, limits }
+    pub(crate) const fn new(services: Arc<Services>, limits: LimitsTable, keys: KeysTable) -> Self {
+        Self { services, limits, keys }
     }
+
+    /// Asks the authorizer, as API Gateway does. A host that has no keys lets everybody in.
+    async fn sender(&self, headers: &HeaderMap, path: &str) -> Result<Sender, Refused> {
+        match self.keys.list().await {
+            Ok(keys) if keys.is_empty() => return Ok(Sender::default()),
+            Ok(_) => {}
+            Err(_) => return Err(keys_unavailable),
+        }
+        let mut given = serde_json::Map::new();
+        for name in ["authorization", "x-api-key"] {
+            let values: Vec<_> =
+                headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+            if !values.is_empty() {
+                given.insert(name.to_owned(), json!(values));
+            }
+        }
+        let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:local/local/POST{path}");
+        let event = json!({ "type": "REQUEST", "methodArn": arn, "multiValueHeaders": given });
+        match self.services.lambda.invoke(authorize::NAME, event).await {
+            Ok(policy) => {
+                let text =
+                    |name: &str| policy.pointer(&format!("/context/{name}"))?.as_str().map(str::to_owned);
+                Ok(Sender { tenant: text("tenant"), allowed_models: text("allowedModels") })
+            }
+            Err(failure) if failure.document().to_string().contains("\"Unauthorized\"") => Err(unauthorized),
+            Err(_) => Err(keys_unavailable),
+        }
+    }
+}
+
+fn unauthorized(shape: Shape) -> DoorResponse {
+    let message = "No valid API key. Send one as \"Authorization: Bearer <key>\" or as \"x-api-key: <key>\".";
+    DoorResponse::refused(shape, 401, "invalid_api_key", message)
+}
+
+fn keys_unavailable(shape: Shape) -> DoorResponse {
+    let message = "The API keys cannot be read at the moment, so nothing was started. Try again shortly.";
+    DoorResponse::refused(shape, 503, "SentryUnavailable", message)
 }
 
 /// The paths, to stand in front of the host's others.
@@ -74,11 +125,16 @@ async fn answer(door: &Door, request: Request, shape: Shape) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         let message =
-            format!("The body could not be read; it may have at most {} bytes.", front_door::MAX_BODY_BYTES);
+            format!("The body could not be read; it may have at most {} bytes.", envelope::MAX_BODY_BYTES);
         return send(DoorResponse::refused(shape, 413, "RequestTooLarge", &message));
     };
+    let sender = match door.sender(&parts.headers, parts.uri.path()).await {
+        Ok(sender) => sender,
+        Err(refused) => return send(refused(shape)),
+    };
     let request = DoorRequest {
-        tenant: None,
+        tenant: sender.tenant.as_deref(),
+        allowed_models: sender.allowed_models.as_deref(),
         content_type: text_of(&parts.headers, header::CONTENT_TYPE.as_str()),
         idempotency_key: text_of(&parts.headers, "idempotency-key"),
         body: &body,
@@ -91,7 +147,10 @@ async fn answer(door: &Door, request: Request, shape: Shape) -> Response {
     send(response)
 }
 
-async fn models(State(door): State<Arc<Door>>) -> Response {
+async fn models(State(door): State<Arc<Door>>, request: Request) -> Response {
+    if let Err(refused) = door.sender(request.headers(), request.uri().path()).await {
+        return send(refused(Shape::OpenAi));
+    }
     let Ok(items) = door.limits.scan().await else {
         let message = "The limits cannot be read at the moment. Try again shortly.";
         return send(DoorResponse::refused(Shape::OpenAi, 503, "SentryUnavailable", message));

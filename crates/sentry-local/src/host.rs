@@ -17,7 +17,7 @@ use local_aws::faults::Faults;
 use local_aws::http::{Server, listen, router, url_of};
 use local_aws::lambda::{InvocationFailure, Lambda};
 use local_aws::stepfunctions::{ExecutionRefusal, Finished, StepFunctions};
-use sentry_aws::{Connection, LimitsTable};
+use sentry_aws::{Connection, KeysTable, LimitsTable};
 use sentry_core::model::ModelId;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -91,8 +91,10 @@ pub async fn start(config: Config) -> Result<Host, StartError> {
         clock: config.clock,
     });
 
-    let limits = LimitsTable::new(&Connection::local(&endpoint).await, LIMITS_TABLE.to_owned());
-    let door = door::router(Door::new(Arc::clone(&services), limits));
+    let connection = Connection::local(&endpoint).await;
+    let limits = LimitsTable::new(&connection, LIMITS_TABLE.to_owned());
+    let keys = KeysTable::new(&connection, KEYS_TABLE.to_owned());
+    let door = door::router(Door::new(Arc::clone(&services), limits, keys));
     let server = Server::start(listener, door.merge(router(Arc::clone(&services))));
     let schedule = tokio::spawn(schedule(Arc::clone(&services)));
     Ok(Host { addr, services, server, schedule })

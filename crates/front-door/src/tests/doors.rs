@@ -2,9 +2,8 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use crate::{
-    DoorRequest, DoorResponse, Execution, MAX_BODY_BYTES, RunRateLimiter, chat_completion, inference, models,
-};
+use crate::{DoorRequest, DoorResponse, Execution, RunRateLimiter, chat_completion, inference, models};
+use sentry_core::request::envelope::{self, MAX_BODY_BYTES};
 
 /// A rate-limiter that ends as it is told to.
 struct Scripted {
@@ -37,6 +36,13 @@ fn body(response: &DoorResponse) -> Value {
     serde_json::from_str(&response.body).unwrap()
 }
 
+/// The request in the envelope that the rate-limiter was given.
+fn opened(workflow: &Scripted) -> Value {
+    let seen = workflow.seen.lock().unwrap();
+    assert_eq!(seen.len(), 1);
+    envelope::open(&seen[0]).unwrap().request
+}
+
 const NATIVE: &str = r#"{"modelId": "a.b", "prompt": {"messages": [{"role": "user", "content": "Hi"}]}}"#;
 const OPENAI: &str = r#"{"model": "a.b", "messages": [{"role": "user", "content": "Hi"}]}"#;
 
@@ -47,13 +53,11 @@ fn request(body: &str) -> DoorRequest<'_> {
 #[tokio::test]
 async fn the_sentrys_own_door_adds_the_sender_and_passes_the_answer_on() {
     let workflow = scripted(Execution::Succeeded(answer()));
-    let request = DoorRequest { idempotency_key: Some("k"), ..request(NATIVE) };
-    let response = inference(&request, &workflow).await;
+    let response = inference(&request(NATIVE), &workflow).await;
     assert_eq!((response.status, body(&response)), (200, answer()));
     let mut expected: Value = serde_json::from_str(NATIVE).unwrap();
     expected["tenant"] = json!("acme");
-    expected["idempotencyKey"] = json!("k");
-    assert_eq!(*workflow.seen.lock().unwrap(), [expected]);
+    assert_eq!(opened(&workflow), expected);
     for (name, value) in [
         ("x-request-id", Some("r-1")),
         ("x-budget-limit-input-tokens", Some("10")),
@@ -68,7 +72,8 @@ async fn the_sentrys_own_door_adds_the_sender_and_passes_the_answer_on() {
 #[tokio::test]
 async fn openais_door_translates_both_ways() {
     let workflow = scripted(Execution::Succeeded(answer()));
-    let response = chat_completion(&request(OPENAI), &workflow).await;
+    let request = DoorRequest { idempotency_key: Some("k"), ..request(OPENAI) };
+    let response = chat_completion(&request, &workflow).await;
     let document = body(&response);
     assert_eq!(
         (response.status, &document["id"], &document["model"]),
@@ -80,7 +85,8 @@ async fn openais_door_translates_both_ways() {
     );
     let mut expected: Value = serde_json::from_str(NATIVE).unwrap();
     expected["tenant"] = json!("acme");
-    assert_eq!(*workflow.seen.lock().unwrap(), [expected]);
+    expected["idempotencyKey"] = json!("k");
+    assert_eq!(opened(&workflow), expected);
 }
 
 #[tokio::test]
@@ -204,4 +210,19 @@ fn models_are_listed_in_openais_form() {
         body(&response)["data"],
         json!([{ "id": "anthropic.claude-sonnet-4-6", "object": "model", "created": 0, "owned_by": "anthropic" }])
     );
+}
+
+/// On a host without keys.
+#[tokio::test]
+async fn an_open_door_hands_the_document_over_as_it_is() {
+    let workflow = scripted(Execution::Succeeded(answer()));
+    for body in [NATIVE, OPENAI] {
+        let request = DoorRequest { tenant: None, ..request(body) };
+        match body {
+            NATIVE => inference(&request, &workflow).await,
+            _ => chat_completion(&request, &workflow).await,
+        };
+    }
+    let expected: Value = serde_json::from_str(NATIVE).unwrap();
+    assert_eq!(*workflow.seen.lock().unwrap(), [expected.clone(), expected]);
 }

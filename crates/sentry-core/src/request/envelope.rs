@@ -87,7 +87,10 @@ pub fn open(envelope: &Value) -> Result<Opened, RequestError> {
 }
 
 /// Reads the body of an HTTP request, without what only the front door sets.
-fn read_body(body: &[u8]) -> Result<Value, RequestError> {
+///
+/// # Errors
+/// `InvalidRequest` for a body that is not one JSON object or names what only the door sets, `RequestTooLarge`.
+pub fn read_body(body: &[u8]) -> Result<Value, RequestError> {
     if body.len() > MAX_BODY_BYTES {
         let (bytes, limit) = (body.len() as u64, MAX_BODY_BYTES as u64);
         return Err(RequestError {
