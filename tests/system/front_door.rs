@@ -178,6 +178,9 @@ fn an_end_without_a_documented_cause_is_an_error_too() {
         assert_eq!((rendered.status, &body["error"]["type"]), (Some(status), &json!(name)), "{execution}");
         assert_eq!(body["error"]["requestId"], "request-1");
         assert_eq!(rendered.headers["x-should-retry"], "false");
+        let message = body["error"]["message"].as_str().unwrap();
+        assert_eq!(message.contains("190,000 bytes"), status == 413, "{message}");
+        assert_eq!(message.contains("in time"), status == 504, "{message}");
     }
 }
 
@@ -265,6 +268,22 @@ fn no_log_of_the_door_has_a_key_or_a_body() {
     ];
     assert_eq!(parts.collect::<Vec<_>>(), expected);
     assert!(section.contains("LoggingLevel: \"OFF\"") && section.contains("DataTraceEnabled: false"));
+}
+
+/// A request validator takes a schema that is written in its place for a model that it does not have, and then
+/// refuses every body.
+#[test]
+fn the_validator_of_bodies_knows_its_model_by_name() {
+    let schemas: Vec<_> = resource("FrontDoorApi").lines().filter(|line| line.contains("schema: ")).collect();
+    assert!(!schemas.is_empty());
+    for schema in schemas {
+        let name = schema.split_once("#/components/schemas/").expect("a reference to a schema").1;
+        let name = name.split('"').next().unwrap();
+        assert!(
+            resource("FrontDoorApi").contains(&format!("\n            {name}: {{ type: object }}\n")),
+            "{name}"
+        );
+    }
 }
 
 /// Everything that the door consists of is there only where it is asked for.
