@@ -93,7 +93,7 @@ fn internal() -> Value {
 }
 
 fn timed_out() -> Value {
-    json!({ "type": "ModelTimeout", "message": "The model did not answer in time. Ask for a shorter answer, or try again.",
+    json!({ "type": "ModelTimeout", "message": "The model did not answer in time. Ask for a shorter answer with a smaller maxTokens.",
         "possiblyBilled": true })
 }
 
