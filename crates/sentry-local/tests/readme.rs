@@ -147,6 +147,18 @@ fn the_lines_for_python_work_and_raise_what_failed() {
 }
 
 #[test]
+fn the_lines_for_openais_client_work() {
+    let Some(tools) = folder_of("openai") else { return };
+    let host = Serving::start();
+    let call = block("from openai import OpenAI");
+    let script = format!(
+        "python - <<'END'\n{call}\nprint(answer.choices[0].message.content, answer.usage.total_tokens)\nEND"
+    );
+    let output = host.run(&tools, "bash", "-c", &script);
+    assert!(printed(&output).contains("your last message has 1 word"), "{}", printed(&output));
+}
+
+#[test]
 fn the_request_of_the_readme_is_answered() {
     let request: Value = serde_json::from_str(&block("Answer in one sentence")).unwrap();
     let messages = request["prompt"]["messages"].as_array().unwrap();
