@@ -148,7 +148,7 @@ fn the_lines_for_python_work_and_raise_what_failed() {
 
 #[test]
 fn the_lines_for_openais_client_work() {
-    let Some(tools) = folder_of("openai") else { return };
+    let Some(tools) = folder_of("sam") else { return };
     let host = Serving::start();
     let call = block("from openai import OpenAI");
     let script = format!(
