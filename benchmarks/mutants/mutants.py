@@ -34,6 +34,7 @@ MUTANTS = [
     ("runs may have been interrupted", "reconcile/memory.rs", "times.windows(2).all(follow).then_some(first)", "times.windows(2).any(follow).then_some(first)"),
     ("a family's evidence ignores what is external already", "reconcile/evidence.rs", "beyond(&snapshot.settled.plus(&external));", "beyond(&snapshot.settled);"),
     ("proven usage ignores what is in flight", "reconcile/evidence.rs", "let counted = items.totals().used.plus(&in_flight);", "let counted = items.totals().used;"),
+    ("abandoned executions are valued at standard prices", "reconcile/mod.rs", "Some((family.usage.as_ref()?, family.dearest))", "Some((family.usage.as_ref()?, family.rates))"),
     ("the account is read after the families only", "reconcile/evidence.rs", "let before = self.account_before.as_ref()?.sum(Counters::settled);", "let before = items.sum(Counters::settled);"),
     ("the account ignores what families hold", "reconcile/evidence.rs", "let most = used.plus(&undecided)", "let most = used"),
     ("the account's proven usage ignores what is in flight", "reconcile/evidence.rs", "used.beyond(&items.totals().used.plus(&in_flight));", "used.beyond(&items.totals().used);"),

@@ -6,7 +6,7 @@ use sentry_aws::{MetricQuery, ModelIds};
 use sentry_core::limit::{DEFAULT_ITEM, LimitItem, aliases};
 use sentry_core::model::ModelId;
 use sentry_core::money::Rates;
-use sentry_core::price::Listed;
+use sentry_core::price::{Listed, Prices};
 use serde_json::Value;
 
 /// One family.
@@ -16,8 +16,31 @@ pub struct Family {
     pub name: String,
     /// Every id under which CloudWatch may count it.
     pub ids: ModelIds,
-    /// What its tokens cost in the standard tier: CloudWatch shows no tiers, and no lifetime of caches.
-    pub rates: Option<Rates>,
+    /// What its tokens cost.
+    pub prices: Option<FamilyRates>,
+}
+
+/// CloudWatch shows no tiers, no lifetime of caches and not how long an input was. So there are the
+/// standard prices, and the dearest that a request can have had.
+#[derive(Debug, Clone, Copy)]
+pub struct FamilyRates {
+    /// In the standard tier.
+    pub standard: Rates,
+    /// In any.
+    pub dearest: Rates,
+}
+
+impl FamilyRates {
+    fn of(prices: &Prices) -> Self {
+        Self { standard: prices.standard.rates(), dearest: prices.dearest() }
+    }
+
+    fn or_dearer(self, other: Self) -> Self {
+        Self {
+            standard: self.standard.dearest(&other.standard),
+            dearest: self.dearest.dearest(&other.dearest),
+        }
+    }
 }
 
 /// What the limits table and CloudWatch say of families.
@@ -27,8 +50,8 @@ pub struct Families {
     ids: BTreeMap<String, BTreeSet<String>>,
     /// The dearest prices of any item of the family: CloudWatch does not say which item's price a
     /// request had.
-    rates: BTreeMap<String, Rates>,
-    default_rates: Option<Rates>,
+    prices: BTreeMap<String, FamilyRates>,
+    default_prices: Option<FamilyRates>,
 }
 
 impl Families {
@@ -36,7 +59,7 @@ impl Families {
     pub fn new(limits: &[Value], metrics: Option<Vec<MetricQuery>>) -> Self {
         let aliases = aliases(limits);
         let mut families =
-            Self { metrics, ids: BTreeMap::new(), rates: BTreeMap::new(), default_rates: None };
+            Self { metrics, ids: BTreeMap::new(), prices: BTreeMap::new(), default_prices: None };
         for (id, target) in &aliases {
             let Ok(model) = ModelId::parse(id) else { continue };
             families.ids.entry(target.family.clone()).or_default().extend(model.cloudwatch_ids());
@@ -53,14 +76,14 @@ impl Families {
             families.ids.entry(family).or_default().insert(metric.model_id.clone());
         }
         for item in limits.iter().filter_map(|item| LimitItem::parse(item).ok()) {
-            let Some(rates) = item.prices.map(|prices| prices.standard.rates()) else { continue };
+            let Some(prices) = item.prices.as_ref().map(FamilyRates::of) else { continue };
             if item.item_id == DEFAULT_ITEM {
-                families.default_rates = Some(rates);
+                families.default_prices = Some(prices);
             }
             let Ok(model) = ModelId::parse(&item.item_id) else { continue };
             let target = aliases.get(&item.item_id).map(|target| target.family.clone());
-            let known = families.rates.entry(target.unwrap_or(model.family)).or_insert(rates);
-            *known = known.dearest(&rates);
+            let known = families.prices.entry(target.unwrap_or(model.family)).or_insert(prices);
+            *known = known.or_dearer(prices);
         }
         families
     }
@@ -76,9 +99,9 @@ impl Families {
         let mut ids = self.ids.get(&name).cloned().unwrap_or_default();
         ids.extend(ModelId::parse(&name).map(|model| model.cloudwatch_ids()).unwrap_or_default());
         let ids: Vec<String> = ids.into_iter().collect();
-        let listed = Listed::of(&name).map(|listed| listed.prices.standard.rates());
+        let listed = Listed::of(&name).map(|listed| FamilyRates::of(&listed.prices));
         Family {
-            rates: self.rates.get(&name).copied().or(listed).or(self.default_rates),
+            prices: self.prices.get(&name).copied().or(listed).or(self.default_prices),
             ids: ModelIds { ids, listed: self.metrics.clone() },
             name,
         }
@@ -116,6 +139,6 @@ mod tests {
         {
             assert!(nova.ids.ids.iter().any(|known| known == id), "{id}");
         }
-        assert_eq!(nova.rates.unwrap().output, 2_000_000);
+        assert_eq!(nova.prices.unwrap().standard.output, 2_000_000);
     }
 }

@@ -65,7 +65,11 @@ impl<T, L: ReadLedger + WriteLedger, M: ReadMetrics, E> Run<'_, T, L, M, E> {
         if let Err(error) = &usage {
             tracing::warn!(family = family.name, reason = error.message, "usage unknown");
         }
-        FamilyUsage { usage: usage.ok(), rates: family.rates }
+        FamilyUsage {
+            usage: usage.ok(),
+            rates: family.prices.map(|prices| prices.standard),
+            dearest: family.prices.map(|prices| prices.dearest),
+        }
     }
 
     /// The limits that govern the budgets of the ledger, and the account's.

@@ -125,6 +125,14 @@ impl Prices {
         Self { standard, flex: None, priority: None, long: None }
     }
 
+    /// The dearest price of each kind of token: of all tiers, lifetimes of caches and lengths of the input.
+    #[must_use]
+    pub fn dearest(&self) -> Rates {
+        let others = [self.flex, self.priority, self.long.map(|long| long.price)];
+        let price = others.into_iter().flatten().fold(self.standard, |one, other| one.dearest(&other));
+        Rates { cache_write: price.cache_write.max(price.cache_write_1h), ..price.rates() }
+    }
+
     /// What a request is reserved at: for each kind of token the dearest price that an input within
     /// the bound can reach. `None` when the tier has no price.
     ///

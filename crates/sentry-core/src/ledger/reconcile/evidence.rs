@@ -69,7 +69,7 @@ impl Reconcile {
     /// since the sum is the same. They do not stand for the cost, which was another at another
     /// price: that is at most the cost of what is neither settled exactly nor was there before.
     fn evidence_of_family(&self, items: &Items) -> Option<Evidence> {
-        let (usage, rates) = self.family(&items.key)?;
+        let (usage, rates) = self.billed_at_most(&items.key)?;
         let memory = Memory::read(&items.memory);
         let (until, snapshot) = memory.closed(self.inputs.listed_at, self.inputs.metric_lag)?;
         let shown = usage.until(until)?;
@@ -117,7 +117,7 @@ impl Reconcile {
         let started = started.collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().min());
         let mut most = Sums::default();
         for (family, memory) in &memories {
-            let (usage, rates) = self.family(&family.key)?;
+            let (usage, rates) = self.billed_at_most(&family.key)?;
             let shown = usage.until(until)?;
             let billed = unsettled_since(memory, started, until, shown);
             let rates = started.and_then(|started| memory.dearest_since(started, rates));

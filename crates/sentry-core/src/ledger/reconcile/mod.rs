@@ -44,8 +44,11 @@ const MAX_RAISES: u8 = 8;
 pub struct FamilyUsage {
     /// The usage; `None` when CloudWatch does not answer.
     pub usage: Option<MonthUsage>,
-    /// Prices.
+    /// Standard prices: what usage that bypassed the sentry cost at least.
     pub rates: Option<Rates>,
+    /// The dearest prices that a request can have had, of any tier, lifetime of a cache and length
+    /// of the input: what abandoned executions were billed at most.
+    pub dearest: Option<Rates>,
 }
 
 /// What one run starts from.
@@ -396,6 +399,12 @@ impl Reconcile {
         Some((family.usage.as_ref()?, family.rates))
     }
 
+    /// The usage of a family, with the prices at which abandoned executions may have been billed.
+    fn billed_at_most(&self, key: &str) -> Option<(&MonthUsage, Option<Rates>)> {
+        let family = self.inputs.families.get(key)?;
+        Some((family.usage.as_ref()?, family.dearest))
+    }
+
     fn families(&self) -> impl Iterator<Item = &Items> {
         self.budgets.iter().filter(|budget| budget.is_family())
     }
@@ -451,7 +460,7 @@ impl Reconcile {
             operations.extend(shards::retire(period, &items.own, &items.items).map(Operation::Transact));
         }
         if items.is_family()
-            && let Some((usage, rates)) = self.family(&items.key)
+            && let Some((usage, rates)) = self.billed_at_most(&items.key)
         {
             let settled = items.sum(Counters::settled);
             let estimated = items.sum(Counters::estimated);

@@ -166,6 +166,28 @@ fn a_price_that_falls_does_not_lower_what_an_abandoned_request_was_billed() {
     }
 }
 
+/// In the priority tier, say, or with a long input: CloudWatch does not show which.
+#[test]
+fn what_an_abandoned_request_was_billed_at_a_dearer_price_is_not_given_back() {
+    let mut table = Table { rates: Some(CHEAP), dearest: Some(DEAR), ..Table::default() };
+    begin(&mut table);
+    for run in 0..24 {
+        table.reconcile(START + run * 300, &budgets());
+    }
+    let start = START + 24 * 300;
+    table.hold(&of("tenant/one"), AdmissionRequest { rates: Some(DEAR), ..request(start, 100, 1_000) });
+    table.bill(start + 10, 0, 100, 1_000);
+    let usage = TokenUsage { input_tokens: 100, output_tokens: 1_000, ..TokenUsage::default() };
+    let cost = i64::try_from(DEAR.cost(&usage)).unwrap();
+    for run in 25..52 {
+        table.reconcile(START + run * 300, &budgets());
+        for key in ["tenant/one", "model-a", "account"] {
+            let committed = table.totals(key).committed.get(Dimension::Cost);
+            assert!(committed >= cost, "{key}: {committed} of {cost} in run {run}");
+        }
+    }
+}
+
 #[test]
 fn what_was_billed_is_external_within_half_an_hour() {
     let mut table = Table::default();

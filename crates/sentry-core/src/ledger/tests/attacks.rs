@@ -214,6 +214,7 @@ impl World {
         let usage = |family: &'static str| FamilyUsage {
             usage: (!self.blind.contains(family)).then(|| self.shown(family, period, listed_at)),
             rates: Some(self.rates),
+            dearest: Some(self.rates),
         };
         Reconcile::new(Inputs {
             period,

@@ -19,6 +19,8 @@ pub struct Table {
     /// The longest expression of a write, in bytes as DynamoDB counts them.
     pub longest: usize,
     pub rates: Option<Rates>,
+    /// The dearest prices of any request, where they are not the standard ones.
+    pub dearest: Option<Rates>,
     /// How long CloudWatch may take, if not [`LAG`].
     pub lag: Option<i64>,
     /// How far CloudWatch's clock and reconcile's are from the time.
@@ -140,7 +142,10 @@ impl Table {
         let family = |index: usize| {
             let minutes = self.shown[index].clone();
             let usage = Some(MonthUsage { minutes, ..MonthUsage::default() });
-            (FAMILIES[index].to_owned(), FamilyUsage { usage, rates: self.rates })
+            (
+                FAMILIES[index].to_owned(),
+                FamilyUsage { usage, rates: self.rates, dearest: self.dearest.or(self.rates) },
+            )
         };
         Reconcile::new(Inputs {
             period: period(),

@@ -610,7 +610,7 @@ impl World {
 
     fn reconcile(&self, setting: &Setting) -> Reconcile {
         let rates = setting.rates[self.edits];
-        let usage = |index: usize| FamilyUsage { usage: Some(self.shown(index)), rates };
+        let usage = |index: usize| FamilyUsage { usage: Some(self.shown(index)), rates, dearest: rates };
         Reconcile::new(Inputs {
             period: period(),
             keys: self.items.keys().cloned().collect(),
