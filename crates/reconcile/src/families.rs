@@ -22,7 +22,7 @@ pub struct Family {
 
 /// CloudWatch shows no tiers, no lifetime of caches and not how long an input was. So there are the
 /// standard prices, and the dearest that a request can have had.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FamilyRates {
     /// In the standard tier.
     pub standard: Rates,
