@@ -159,6 +159,19 @@ fn the_lines_for_openais_client_work() {
 }
 
 #[test]
+fn the_example_of_a_tool_loop_works_out_what_it_was_asked() {
+    let Some(python) = folder_of("python3") else { return };
+    let host = Serving::start();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tool-loop");
+    let output = Command::new(python.join("python3")).arg(example).arg(&host.url).output().unwrap();
+    let text = printed(&output);
+    assert!(
+        text.contains("calculator returned 437; look-up returned The result of a multiplication."),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_request_of_the_readme_is_answered() {
     let request: Value = serde_json::from_str(&block("Answer in one sentence")).unwrap();
     let messages = request["prompt"]["messages"].as_array().unwrap();

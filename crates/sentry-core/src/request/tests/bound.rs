@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::{accepted, ask, base64, conversation, media, talk, tool};
+use super::{UNKNOWN_MODEL, accepted, ask, base64, conversation, media, talk, tool};
 use crate::model::{PromptTemplate, TEMPLATES, UNKNOWN_TEMPLATE};
 
 fn of_messages(messages: Vec<Message>) -> Prompt {
@@ -114,6 +114,7 @@ fn bound_of(document: &Value, model: &str) -> InputBound {
 }
 
 const CLAUDE: &str = "anthropic.claude-sonnet-4-6";
+const NOVA: &str = "amazon.nova-lite-v1:0";
 
 /// By how many tokens the bound rises when a conversation has this content besides.
 fn adds(document: &Value, without: &Value) -> u64 {
@@ -304,11 +305,12 @@ fn what_has_no_bound_says_so() {
     let image = ask(&json!([{ "text": "a" }, picture(9, 9)]));
     let at = |path: &str| Some(format!("prompt.messages[0].content[1]{path}"));
     for (document, model, tokens, count_first, unbounded) in [
-        (&pdf(false), CLAUDE, 1_000_000, true, None),
-        (&zip, CLAUDE, 1_000_000, true, None),
+        (&pdf(false), CLAUDE, context_window(CLAUDE).unwrap(), true, None),
+        (&zip, CLAUDE, context_window(CLAUDE).unwrap(), true, None),
         (&image, CLAUDE, 0, false, None),
-        (&pdf(false), "amazon.nova-lite-v1:0", LARGEST_CONTEXT_WINDOW, false, at("")),
-        (&image, "qwen.qwen3-vl-235b-a22b", LARGEST_CONTEXT_WINDOW, false, at("")),
+        (&pdf(false), NOVA, context_window(NOVA).unwrap(), false, None),
+        (&pdf(false), UNKNOWN_MODEL, LARGEST_CONTEXT_WINDOW, false, at("")),
+        (&image, UNKNOWN_MODEL, LARGEST_CONTEXT_WINDOW, false, at("")),
         (&image, "ab12cd34ef56", LARGEST_CONTEXT_WINDOW, false, at("")),
     ] {
         let bound = bound_of(document, model);
@@ -326,7 +328,7 @@ fn what_has_no_bound_says_so() {
         { "role": "user", "content": [{ "toolResult": { "toolUseId": "a", "content": [{ "text": "b" }, picture(9, 9)] } }] },
     ]));
     let path = "prompt.messages[2].content[0].toolResult.content[1]";
-    assert_eq!(bound_of(&given, "qwen.qwen3-vl-235b-a22b").unbounded.as_deref(), Some(path));
+    assert_eq!(bound_of(&given, UNKNOWN_MODEL).unbounded.as_deref(), Some(path));
 }
 
 /// No request that Bedrock accepts has more tokens than the model's context window.
@@ -345,9 +347,12 @@ fn the_context_window_is_the_most() {
         })
         .collect();
     document["prompt"]["tools"] = json!(tools);
-    assert!(bound_of(&document, "openai.gpt-oss-20b-1:0").tokens > 720_000);
+    assert!(bound_of(&document, UNKNOWN_MODEL).tokens > 720_000);
     document["prompt"]["messages"] = json!([{ "role": "user", "content": "a" }]);
-    assert!(bound_of(&document, CLAUDE).tokens <= 1_000_000);
+    assert_eq!(
+        bound_of(&document, "openai.gpt-oss-20b-1:0").tokens,
+        context_window("openai.gpt-oss-20b-1:0").unwrap()
+    );
 }
 
 /// A document indented by four spaces.

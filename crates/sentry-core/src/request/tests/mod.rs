@@ -5,6 +5,9 @@ use super::*;
 use crate::model::PromptTemplate;
 use bound::{any_template, text_bound};
 
+/// Of a vendor that is new on Bedrock: neither its rules nor its context window are known.
+const UNKNOWN_MODEL: &str = "newvendor.model-1-v1:0";
+
 mod bound;
 mod content;
 mod inference;
